@@ -1,0 +1,126 @@
+//! What a reader would see: parts, pages, lines, words and tables whose cells know their place.
+//!
+//! Bytes of one kind (text, HTML, PDF, CSV, XLSX, XML ...) become a [`Part`]; a mail becomes several.
+//! Nothing here knows what the words mean, who wrote them, or how they arrived.
+//!
+//! Coordinates: in PDF parts, points from the top left corner of the displayed page. In all others
+//! a character grid: `x` counts columns and `y` counts lines, both from 0, so that a word on the
+//! first line has `y0 = 0, y1 = 1` and geometry works the same everywhere.
+
+use serde::{Deserialize, Serialize};
+
+/// What a mail or file shows, part by part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    pub parts: Vec<Part>,
+}
+
+/// What a part was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Text,
+    Html,
+    Pdf,
+    Csv,
+    Xlsx,
+    Xml,
+    Edifact,
+    Image,
+    /// A file inside that could not be read, or of a kind nobody reads; `Part::faults` says why.
+    Other,
+}
+
+/// One readable piece: the text body, the HTML body, an attachment, a file inside a zip.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    pub kind: Kind,
+    /// `text`, `html`, `subject`, or the attachment's or file's name.
+    pub name: String,
+    pub pages: Vec<Page>,
+    /// The structured source itself (XML, EDIFACT) for readers that want more than lines.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source: Option<String>,
+    /// What could not be read, and why (encrypted, scanned, too large, broken); never silent.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub faults: Vec<Fault>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    pub width: f64,
+    pub height: f64,
+    /// Visual rows, top to bottom.
+    pub lines: Vec<Line>,
+    pub tables: Vec<Table>,
+    /// Ruling lines (x0, y0, x1, y1), for readers of tables; not part of the JSON.
+    #[serde(skip)]
+    pub rules: Vec<[f64; 4]>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    pub words: Vec<Word>,
+}
+
+/// One word as drawn. `hidden`: invisible, white on white, off the page or display:none; rules never
+/// see hidden words (hidden text is an attack on an automatic reader).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    pub text: String,
+    pub x0: f64,
+    pub y0: f64,
+    pub x1: f64,
+    pub y1: f64,
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// One cell; a cell that spans is repeated as an empty one where it covers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    pub text: String,
+    pub x0: f64,
+    pub y0: f64,
+    pub x1: f64,
+    pub y1: f64,
+}
+
+/// Why a part, or a piece of it, could not be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// `ENCRYPTED`, `SCANNED`, `TOO_LARGE`, `TOO_DEEP`, `BROKEN`, `TIMED_OUT`, `UNKNOWN_KIND`, `UNMAPPED_GLYPHS` ...
+    pub code: String,
+    pub message: String,
+}
+
+/// Bytes to be read as a part.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    pub name: &'a str,
+    /// The media type as declared (`application/pdf`); only a hint, the bytes decide.
+    pub media_type: &'a str,
+    pub bytes: &'a [u8],
+}
+
+/// Ceilings for one document; what passes them is a [`Fault`], never a crash.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub bytes_max: usize,
+    pub pages_max: usize,
+    pub words_max: usize,
+    pub cells_max: usize,
+    pub depth_max: usize,
+    pub parts_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { bytes_max: 40 << 20, pages_max: 200, words_max: 400_000, cells_max: 400_000, depth_max: 256, parts_max: 1_000 }
+    }
+}

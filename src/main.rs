@@ -1,0 +1,7 @@
+//! The front door; the only file that names adapters.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    postern::cli::main()
+}

@@ -1,0 +1,2 @@
+pub mod place;
+pub use place::{Place, Spot};
