@@ -1,1 +1,215 @@
-//! (room to be furnished)
+//! What we remember. A keeper takes a [`Commit`] whole or not at all and answers domain questions; no
+//! handle, iterator, key/value pair or SQL leaks out of it.
+//!
+//! Optimistic revisions: a commit says which revision of each dossier it decided on; a stale one is
+//! refused alone and decided again. Keepers may gather the commits of many callers into one sync.
+//! Nothing above this room may assume that there is only one process.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Alarm, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId, Status, Transmission, TransmissionId,
+    TransmissionStatus,
+};
+
+/// Everything that changes at one moment. It lands whole or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// Mails that are ours from now on (or whose drawer changes, when `raw` is `None`).
+    pub mails: Vec<MailTaken>,
+    pub dossiers: Vec<DossierChange>,
+    /// New or changed transmissions; `revision` is the one decided on, the keeper stores it plus one.
+    pub transmissions: Vec<Transmission>,
+    /// Finished MIME of new transmissions and other bytes to be kept by digest.
+    pub blobs: Vec<Vec<u8>>,
+    pub tokens: Vec<TokenRecord>,
+    pub alarms: Vec<Alarm>,
+    pub audit: Vec<AuditEntry>,
+    /// Small named facts of a room above (counters, cursors, drift statistics); last writer wins.
+    pub notes: Vec<(String, String)>,
+}
+
+/// A mail as it was received.
+#[derive(Clone, Debug)]
+pub struct MailTaken {
+    pub record: MailRecord,
+    /// The verified bytes; `None` when only the record changes (a rerun).
+    pub raw: Option<Vec<u8>>,
+}
+
+/// What we know of a mail besides its bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MailRecord {
+    pub id: MailId,
+    pub digest: Digest,
+    pub message_id: Option<String>,
+    pub mailbox: String,
+    pub from: String,
+    pub subject: String,
+    /// The Date header, when it can be read.
+    pub date: Option<Timestamp>,
+    pub received_at: Timestamp,
+    pub size: u64,
+    /// `response`, `order`, `decision`, `recall-answer`, `bounce`, `auto-reply`, `duplicate`, `stranger`, `unreadable` ...
+    pub drawer: String,
+    pub reason: String,
+    pub partner: Option<PartnerId>,
+    pub order: Option<OrderNumber>,
+    pub responses: Vec<ResponseId>,
+    /// The mapping or standard that read it.
+    pub mapping: Option<String>,
+}
+
+/// The whole dossier as it shall stand, decided on `dossier.revision`; the keeper stores it with that plus one.
+#[derive(Clone, Debug)]
+pub struct DossierChange {
+    pub dossier: Dossier,
+    /// The responses that differ from the stored ones.
+    pub touched: BTreeSet<ResponseId>,
+}
+
+/// A token in a question, stored by its hash.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    pub hash: Digest,
+    pub transmission: TransmissionId,
+    pub order: Option<OrderNumber>,
+    pub response: Option<ResponseId>,
+    /// The question's version it is good for (`Approval::version`), 0 where there is none.
+    pub version: u32,
+    /// The address it was sent to.
+    pub recipient: String,
+    pub expires_at: Option<Timestamp>,
+    pub used_at: Option<Timestamp>,
+}
+
+/// What a keeper says of a commit that landed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Receipt {
+    /// Counts commits of this keeper, for "everything up to here is on disk".
+    pub sequence: u64,
+}
+
+/// Why a commit did not land, or a question has no answer; each is a different thing to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody moved a dossier or transmission first: look again, decide again.
+    #[error("decided on an old revision of {0}")]
+    Stale(String),
+    /// A mail with these bytes was taken before: file it and go on.
+    #[error("mail {0} was taken before")]
+    Known(MailId),
+    /// The disk is full or the keeper cannot be reached: try later; nothing was acknowledged.
+    #[error("the store is away: {0}")]
+    Away(String),
+    /// What was read is not what was written: stop and call a person.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Sequences of ids. What was reserved and not used is lost; gaps are harmless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sequence {
+    Mail,
+    Response,
+    Transmission,
+    Alarm,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ResponseFilter {
+    pub status: Option<Status>,
+    pub order: Option<OrderNumber>,
+    pub partner: Option<PartnerId>,
+    /// Only ids below this one (newest first paging).
+    pub before: Option<ResponseId>,
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct TransmissionFilter {
+    pub status: Option<TransmissionStatus>,
+    pub order: Option<OrderNumber>,
+    pub response: Option<ResponseId>,
+    pub before: Option<TransmissionId>,
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct MailFilter {
+    pub drawer: Option<String>,
+    pub order: Option<OrderNumber>,
+    pub since: Option<Timestamp>,
+    pub before: Option<MailId>,
+    pub limit: usize,
+}
+
+/// Numbers for `status` and the demo's summary.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
+    pub mails: BTreeMap<String, u64>,
+    pub responses: BTreeMap<String, u64>,
+    pub transmissions: BTreeMap<String, BTreeMap<String, u64>>,
+    pub orders: u64,
+    pub alarms_open: u64,
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A keeper. All calls may block on a disk or a network; call them off the async threads.
+pub trait Store: Send + Sync {
+    fn commit(&self, commit: Commit) -> Result<Receipt>;
+    /// Lands several independent commits, each whole or refused alone, with as few syncs as the keeper can.
+    fn commit_many(&self, commits: Vec<Commit>) -> Vec<Result<Receipt>> {
+        commits.into_iter().map(|commit| self.commit(commit)).collect()
+    }
+    /// The first of `count` new numbers.
+    fn reserve(&self, sequence: Sequence, count: u64) -> Result<u64>;
+
+    fn dossier(&self, number: &OrderNumber) -> Result<Option<Dossier>>;
+    /// Dossiers whose `next_due` has passed, earliest first.
+    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderNumber>>;
+    /// Order numbers in order, after `after`.
+    fn orders(&self, after: Option<&OrderNumber>, limit: usize) -> Result<Vec<OrderNumber>>;
+    /// The order that carries this supplier order number for this partner, if exactly one does.
+    fn order_by_supplier_number(&self, partner: &PartnerId, number: &str) -> Result<Option<OrderNumber>>;
+    fn response(&self, id: ResponseId) -> Result<Option<Response>>;
+    /// Newest first.
+    fn responses(&self, filter: &ResponseFilter) -> Result<Vec<Response>>;
+
+    fn mail(&self, id: MailId) -> Result<Option<MailRecord>>;
+    fn mail_by_digest(&self, digest: &Digest) -> Result<Option<MailRecord>>;
+    fn mail_by_message_id(&self, message_id: &str) -> Result<Vec<MailRecord>>;
+    /// Newest first.
+    fn mails(&self, filter: &MailFilter) -> Result<Vec<MailRecord>>;
+    /// Raw bytes by digest: mails, finished MIME.
+    fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
+
+    fn transmission(&self, id: TransmissionId) -> Result<Option<Transmission>>;
+    fn transmission_by_message_id(&self, message_id: &str) -> Result<Option<Transmission>>;
+    /// Newest first.
+    fn transmissions(&self, filter: &TransmissionFilter) -> Result<Vec<Transmission>>;
+    /// In DO_PUSH with `next_retry` passed or absent; oldest due first.
+    fn transmissions_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Transmission>>;
+    /// The earliest moment a transmission waits for.
+    fn next_transmission_due(&self) -> Result<Option<Timestamp>>;
+    /// The earliest `next_due` of all dossiers.
+    fn next_dossier_due(&self) -> Result<Option<Timestamp>>;
+    fn token(&self, hash: &Digest) -> Result<Option<TokenRecord>>;
+    fn tokens_of(&self, transmission: TransmissionId) -> Result<Vec<TokenRecord>>;
+
+    fn alarms(&self, open_only: bool, limit: usize) -> Result<Vec<Alarm>>;
+    fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditEntry>>;
+    /// Checks the chain of the whole audit log; `Err(Damaged)` names the first broken entry.
+    fn audit_verify(&self) -> Result<u64>;
+    fn note(&self, name: &str) -> Result<Option<String>>;
+    fn counts(&self) -> Result<Counts>;
+
+    /// Writes a consistent copy to `to` while work goes on.
+    fn backup(&self, to: &std::path::Path) -> Result<()>;
+    /// Forgets the raw bytes of mails in `drawer` received before `before`; records stay. Returns how many.
+    fn forget_raw(&self, drawer: &str, before: Timestamp, limit: usize) -> Result<u64>;
+}
