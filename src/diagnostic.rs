@@ -165,7 +165,10 @@ mod tests {
     fn a_complaint_points_at_its_place() {
         let text = "partner = \"n\"\nordr = 1\n";
         let at = text.find("ordr").unwrap();
-        let d = Diagnostic::error("MAP001", "`ordr` is no field").at("a.toml", text, at..at + 4).label("not known").help("did you mean `order`?");
+        let d = Diagnostic::error("MAP001", "`ordr` is no field")
+            .at("a.toml", text, at..at + 4)
+            .label("not known")
+            .help("did you mean `order`?");
         assert_eq!((d.line, d.column), (2, 1));
         assert_eq!(d.to_string(), "a.toml:2:1: MAP001 `ordr` is no field (did you mean `order`?)");
         let drawn = d.draw(text, false);

@@ -27,17 +27,17 @@
 //! behind a trait. `tests/architecture.rs` reads the `use` lines and keeps this.
 
 // The rooms, in the order a mail meets them.
-pub mod model;
-pub mod diagnostic;
-pub mod config;
-pub mod wire;
-pub mod mail;
-pub mod document;
-pub mod standard;
-pub mod mapping;
-pub mod process;
-pub mod template;
-pub mod store;
-pub mod gateway;
-pub mod demo;
 pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod diagnostic;
+pub mod document;
+pub mod gateway;
+pub mod mail;
+pub mod mapping;
+pub mod model;
+pub mod process;
+pub mod standard;
+pub mod store;
+pub mod template;
+pub mod wire;

@@ -121,6 +121,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes_max: 40 << 20, pages_max: 200, words_max: 400_000, cells_max: 400_000, depth_max: 256, parts_max: 1_000 }
+        Limits {
+            bytes_max: 40 << 20,
+            pages_max: 200,
+            words_max: 400_000,
+            cells_max: 400_000,
+            depth_max: 256,
+            parts_max: 1_000,
+        }
     }
 }

@@ -344,12 +344,18 @@ impl Value {
         let text = text.trim();
         match field_type {
             FieldType::Text => Ok(Value::Text(text.to_string())),
-            FieldType::Number => Decimal::from_str_exact(text).map(Value::Number).map_err(|_| format!("`{text}` is no number like 12.50")),
-            FieldType::Date => text.parse().map(Value::Date).map_err(|_| format!("`{text}` is no date like 2026-12-21")),
+            FieldType::Number => Decimal::from_str_exact(text)
+                .map(Value::Number)
+                .map_err(|_| format!("`{text}` is no number like 12.50")),
+            FieldType::Date => {
+                text.parse().map(Value::Date).map_err(|_| format!("`{text}` is no date like 2026-12-21"))
+            }
             FieldType::Status => LineStatus::from_name(text)
                 .map(Value::Status)
                 .ok_or_else(|| format!("`{text}` is none of {}", LineStatus::NAMES.map(|(_, name)| name).join(", "))),
-            FieldType::State => HeadState::from_name(text).map(Value::State).ok_or_else(|| format!("`{text}` is none of ACC, AWC, CAN, AB")),
+            FieldType::State => HeadState::from_name(text)
+                .map(Value::State)
+                .ok_or_else(|| format!("`{text}` is none of ACC, AWC, CAN, AB")),
             FieldType::Schedule => {
                 let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
                 parts.map(Schedule::parse).collect::<Result<_, _>>().map(Value::Schedule)
@@ -362,7 +368,9 @@ impl Schedule {
     /// `18 on 2026-12-01`, or `18` without a date.
     fn parse(text: &str) -> Result<Schedule, String> {
         let (quantity, date) = match text.split_once(" on ") {
-            Some((quantity, date)) => (quantity, Some(date.trim().parse().map_err(|_| format!("`{date}` is no date like 2026-12-21"))?)),
+            Some((quantity, date)) => {
+                (quantity, Some(date.trim().parse().map_err(|_| format!("`{date}` is no date like 2026-12-21"))?))
+            }
             None => (text, None),
         };
         let quantity = Decimal::from_str_exact(quantity.trim()).map_err(|_| format!("`{quantity}` is no number"))?;

@@ -15,12 +15,15 @@ pub mod transmission;
 pub use alarm::{Alarm, AlarmKind, AuditEntry};
 pub use ids::{AlarmId, ChannelId, Digest, MailId, OrderNumber, PartnerId, ResponseId, TransmissionId};
 pub use jiff::{Timestamp, civil::Date};
-pub use message::{BackorderEncoding, Field, Habits, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Said, Schedule, Value};
+pub use message::{
+    BackorderEncoding, Field, Habits, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Said, Schedule, Value,
+};
 pub use order::{Announced, Dossier, Order, OrderError, Position};
 pub use place::{Place, Spot};
 pub use policy::{Channel, Partner, Policies, Settings};
 pub use response::{
-    Approval, Deviation, DeviationCode, Fault, FaultCode, Line, LineDecision, Recall, RecallState, Response, ResponseType, Return, Status, Step,
+    Approval, Deviation, DeviationCode, Fault, FaultCode, Line, LineDecision, Recall, RecallState, Response,
+    ResponseType, Return, Status, Step,
 };
 pub use rust_decimal::Decimal;
 pub use transmission::{Attempt, Recipient, Transmission, TransmissionKind, TransmissionStatus};

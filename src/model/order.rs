@@ -113,7 +113,15 @@ pub struct Unanswered {
 
 impl Dossier {
     pub fn new(number: OrderNumber) -> Dossier {
-        Dossier { number, revision: 0, order: None, responses: BTreeMap::new(), recalls: Vec::new(), next_due: None, unanswered: BTreeMap::new() }
+        Dossier {
+            number,
+            revision: 0,
+            order: None,
+            responses: BTreeMap::new(),
+            recalls: Vec::new(),
+            next_due: None,
+            unanswered: BTreeMap::new(),
+        }
     }
 }
 
@@ -132,7 +140,8 @@ impl Order {
     }
 
     pub fn partners(&self) -> impl Iterator<Item = &PartnerId> {
-        let all: std::collections::BTreeSet<&PartnerId> = self.positions.iter().map(|position| &position.partner).collect();
+        let all: std::collections::BTreeSet<&PartnerId> =
+            self.positions.iter().map(|position| &position.partner).collect();
         all.into_iter()
     }
 
@@ -172,10 +181,15 @@ impl Order {
         } else {
             serde_json::Deserializer::from_str(trimmed).into_iter::<Written>().collect()
         };
-        let written = first.map_err(|e| OrderError { message: strip_place(&e.to_string()), line: e.line(), column: e.column() })?;
+        let written = first.map_err(|e| OrderError {
+            message: strip_place(&e.to_string()),
+            line: e.line(),
+            column: e.column(),
+        })?;
         let mut orders = Vec::with_capacity(written.len());
         for (index, order) in written.into_iter().enumerate() {
-            let place = |message: String| OrderError { message: format!("order {}: {message}", index + 1), line: 0, column: 0 };
+            let place =
+                |message: String| OrderError { message: format!("order {}: {message}", index + 1), line: 0, column: 0 };
             orders.push(order.into_order(now).map_err(place)?);
         }
         if orders.is_empty() {
@@ -281,7 +295,11 @@ impl WrittenPosition {
         if at == 0 {
             return Err("positions count from 1".into());
         }
-        let partner = self.partner.as_deref().or(order_partner).ok_or_else(|| format!("position {at} has no partner, and the order has none either"))?;
+        let partner = self
+            .partner
+            .as_deref()
+            .or(order_partner)
+            .ok_or_else(|| format!("position {at} has no partner, and the order has none either"))?;
         let quantity = decimal(&self.quantity).map_err(|e| format!("position {at}, quantity: {e}"))?;
         if quantity <= Decimal::ZERO {
             return Err(format!("position {at}: quantity {quantity} is not above zero"));
@@ -289,7 +307,11 @@ impl WrittenPosition {
         let money = |name: &str, raw: &Option<Box<RawValue>>| -> Result<Option<Decimal>, String> {
             let Some(raw) = raw.as_ref().filter(|raw| raw.get() != "null") else { return Ok(None) };
             let amount = decimal(raw).map_err(|e| format!("position {at}, {name}: {e}"))?;
-            if amount.is_sign_negative() { Err(format!("position {at}: {name} {amount} is below zero")) } else { Ok(Some(amount)) }
+            if amount.is_sign_negative() {
+                Err(format!("position {at}: {name} {amount} is below zero"))
+            } else {
+                Ok(Some(amount))
+            }
         };
         Ok(Position {
             position: at,
@@ -321,7 +343,9 @@ fn decimal(raw: &RawValue) -> Result<Decimal, String> {
 
 /// RFC 3339, or a date alone (midnight UTC).
 fn read_moment(text: &str) -> Option<Timestamp> {
-    text.parse().ok().or_else(|| text.parse::<Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp()))
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp()))
 }
 
 #[cfg(test)]

@@ -259,7 +259,9 @@ impl Pause {
     /// The moment so long after `from`; working time counts in `time_zone` (UTC when unknown).
     pub fn after(self, from: jiff::Timestamp, time_zone: &str) -> jiff::Timestamp {
         match self {
-            Pause::Calendar { seconds } => from.saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(jiff::Timestamp::MAX),
+            Pause::Calendar { seconds } => {
+                from.saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(jiff::Timestamp::MAX)
+            }
             Pause::Working { seconds } => after_working(from, seconds, time_zone),
         }
     }
@@ -417,6 +419,8 @@ mod tests {
         assert_eq!(after("30wh"), "2026-11-26T14:00:00Z");
         assert_eq!(after("1wd"), "2026-11-23T16:00:00Z");
         assert_eq!(after("3d"), "2026-11-23T16:00:00Z");
-        assert!(Pause::parse("2 weeks").is_err() && Pause::parse("d").is_err() && Pause::parse("99999999999d").is_err());
+        assert!(
+            Pause::parse("2 weeks").is_err() && Pause::parse("d").is_err() && Pause::parse("99999999999d").is_err()
+        );
     }
 }

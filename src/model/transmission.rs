@@ -84,7 +84,10 @@ named_enum!(
 pub enum Recipient {
     Partner(PartnerId),
     /// The approvers of the channel at this rank of their order, or a delegate by address.
-    Approvers { channel: ChannelId, addresses: Vec<String> },
+    Approvers {
+        channel: ChannelId,
+        addresses: Vec<String>,
+    },
     Channel(ChannelId),
     Documents(ChannelId),
     Operators,

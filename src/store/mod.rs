@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Alarm, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId, Status, Transmission, TransmissionId,
-    TransmissionStatus,
+    Alarm, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId, Status, Transmission,
+    TransmissionId, TransmissionStatus,
 };
 
 /// Everything that changes at one moment. It lands whole or not at all.

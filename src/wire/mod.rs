@@ -46,7 +46,10 @@ impl Default for Batch {
 /// Names a mail on its server; never used to know a mail again (UIDVALIDITY changes).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MailKey {
-    Imap { uid_validity: u32, uid: u32 },
+    Imap {
+        uid_validity: u32,
+        uid: u32,
+    },
     Maildir(String),
     /// A mail that came in by LMTP/SMTP; filing it answers the sender.
     Inlet(u64),
@@ -64,9 +67,13 @@ pub struct Fetched {
 pub enum Body {
     Whole(Vec<u8>),
     /// Too large to be fetched: its header, for a person to find it. Goes to Review.
-    TooLarge { header: Vec<u8> },
+    TooLarge {
+        header: Vec<u8>,
+    },
     /// The server could not deliver just this mail, though asked for it alone. Goes to Review.
-    Unfetchable { reason: String },
+    Unfetchable {
+        reason: String,
+    },
 }
 
 /// Where a mail is filed on the server.
