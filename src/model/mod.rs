@@ -7,6 +7,7 @@ pub mod alarm;
 pub mod ids;
 pub mod message;
 pub mod order;
+pub mod owed;
 pub mod place;
 pub mod policy;
 pub mod response;
@@ -19,6 +20,7 @@ pub use message::{
     BackorderEncoding, Field, Habits, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Said, Schedule, Value,
 };
 pub use order::{Announced, Dossier, Order, OrderError, Position};
+pub use owed::{About, AlarmNews, Numbers, Outcome, Owed, Receipt, Writer};
 pub use place::{Place, Spot};
 pub use policy::{Channel, Partner, Policies, Settings};
 pub use response::{
