@@ -32,16 +32,33 @@ pub enum About {
     /// its approval's open lines), SEND_RESPONSE_* (what was composed), CREATE_DOCUMENTS.
     Response,
     /// SEND_ORDER_RECALL.
-    Recall { positions: BTreeMap<u32, Decimal>, reason: String },
+    Recall {
+        positions: BTreeMap<u32, Decimal>,
+        reason: String,
+    },
     /// An answer to somebody's reply.
     Receipt(Receipt),
     /// An earlier transmission is unanswered; `count` from 1.
-    Reminder { of: TransmissionId, of_kind: TransmissionKind, count: u32 },
+    Reminder {
+        of: TransmissionId,
+        of_kind: TransmissionKind,
+        count: u32,
+    },
     /// ORDER_UNANSWERED: the partner has not answered these positions.
-    Unanswered { partner: PartnerId, positions: Vec<u32>, count: u32 },
+    Unanswered {
+        partner: PartnerId,
+        positions: Vec<u32>,
+        count: u32,
+    },
     /// A question was taken back.
-    Withdrawal { of: TransmissionId, reason: String },
-    Alarm { alarm: Alarm, news: AlarmNews },
+    Withdrawal {
+        of: TransmissionId,
+        reason: String,
+    },
+    Alarm {
+        alarm: Alarm,
+        news: AlarmNews,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
