@@ -5,7 +5,22 @@
 //!
 //! Coordinates: in PDF parts, points from the top left corner of the displayed page. In all others
 //! a character grid: `x` counts columns and `y` counts lines, both from 0, so that a word on the
-//! first line has `y0 = 0, y1 = 1` and geometry works the same everywhere.
+//! first line has `y0 = 0, y1 = 1` and geometry works the same everywhere; there `lines[i]` is row
+//! `i`, an empty row being a line without words.
+//!
+//! One file a kind: [`text`], [`html`]; what they share is [`grid`] (characters to lines), [`table`]
+//! (lines to cells), [`render`] (lines to text) and [`place`] (boxes to places a person can be shown).
+
+pub mod charset;
+mod grid;
+pub mod html;
+pub mod place;
+mod read;
+pub mod render;
+pub mod table;
+pub mod text;
+
+pub use read::read;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +53,7 @@ pub struct Part {
     /// `text`, `html`, `subject`, or the attachment's or file's name.
     pub name: String,
     pub pages: Vec<Page>,
-    /// The structured source itself (XML, EDIFACT) for readers that want more than lines.
+    /// The structured source itself (XML, EDIFACT, HTML) for readers that want more than lines.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<String>,
     /// What could not be read, and why (encrypted, scanned, too large, broken); never silent.
@@ -48,6 +63,9 @@ pub struct Part {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Page {
+    /// The sheet's name, in a workbook.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub name: String,
     pub width: f64,
     pub height: f64,
     /// Visual rows, top to bottom.
@@ -81,7 +99,8 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// One cell; a cell that spans is repeated as an empty one where it covers.
+/// One cell; the lines of a cell are parted by `\n`. A cell that spans is repeated as an empty one
+/// where it covers, with the box of the field it covers there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     pub text: String,
@@ -97,6 +116,34 @@ pub struct Fault {
     /// `ENCRYPTED`, `SCANNED`, `TOO_LARGE`, `TOO_DEEP`, `BROKEN`, `TIMED_OUT`, `UNKNOWN_KIND`, `UNMAPPED_GLYPHS` ...
     pub code: String,
     pub message: String,
+}
+
+impl Fault {
+    pub fn new(code: &str, message: impl Into<String>) -> Fault {
+        Fault { code: code.into(), message: message.into() }
+    }
+}
+
+impl Part {
+    /// A part without pages yet.
+    pub fn new(kind: Kind, name: impl Into<String>) -> Part {
+        Part { kind, name: name.into(), pages: Vec::new(), source: None, faults: Vec::new() }
+    }
+
+    /// A part of which nothing could be read, and why.
+    pub fn faulty(kind: Kind, name: impl Into<String>, code: &str, message: impl Into<String>) -> Part {
+        let mut part = Part::new(kind, name);
+        part.fault(code, message);
+        part
+    }
+
+    /// Notes what could not be read; the same complaint is kept once.
+    pub fn fault(&mut self, code: &str, message: impl Into<String>) {
+        let fault = Fault::new(code, message);
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
 }
 
 /// Bytes to be read as a part.
