@@ -3,6 +3,8 @@
 //! Habits that scripts rely on: with `--json`, JSON alone on stdout; logs on stderr; exit 0 done,
 //! 1 complaints (something was found or refused), 2 usage.
 
+pub mod mail;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -19,7 +21,10 @@ pub struct Cli {
 }
 
 #[derive(Subcommand, Debug)]
-pub enum Command {}
+pub enum Command {
+    /// What a mail says: its parts, the visible reply, how a decision would be read.
+    Mail(mail::MailArgs),
+}
 
 /// Done: nothing to complain about.
 pub const DONE: u8 = 0;
@@ -47,5 +52,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<u8> {
-    match cli.command {}
+    match cli.command {
+        Command::Mail(args) => mail::run(args),
+    }
 }

@@ -1,1 +1,16 @@
-//! (room to be furnished)
+//! What the bytes of a mail mean, without knowing what the gateway does with it.
+//!
+//! A raw mail is read as parts ([`decode`]), sorted by its own marks (sort), searched for the author's
+//! new words ([`reply`]) and read as commands ([`decision`]) or as a filled-in form ([`fill_in`]); who
+//! really said it is a verdict ([`trust`]) and a token ([`token`]); [`encode`] builds what goes out.
+//! All of it is pure: no store, no sockets (but for the resolver that [`own_check`] is handed), time
+//! passed in. It must never know orders, partners or processes.
+
+pub mod decode;
+pub mod header;
+pub mod html;
+pub mod p7m;
+pub mod transfer;
+
+pub use decode::{Attachment, Limits, Mail, Seal, digest};
+pub use header::{Address, Headers};
