@@ -193,7 +193,14 @@ impl Reader<'_> {
     fn mail(&mut self, raw: &[u8], depth: usize) -> Mail {
         let mut mail = Mail { digest: digest(raw), size: raw.len(), ..Mail::default() };
         if raw.len() > self.limits.bytes_max {
-            mail.fault("TOO_LARGE", format!("{} bytes are more than the {} allowed; only the header was read", raw.len(), self.limits.bytes_max));
+            mail.fault(
+                "TOO_LARGE",
+                format!(
+                    "{} bytes are more than the {} allowed; only the header was read",
+                    raw.len(),
+                    self.limits.bytes_max
+                ),
+            );
             let head = raw.get(..self.limits.header_bytes_max).unwrap_or(raw);
             let end = header_end(head);
             self.head(&mut mail, head.get(..end).unwrap_or(head));
@@ -254,11 +261,17 @@ impl Reader<'_> {
             let Some(part) = structure.parts.get(step.part) else { continue };
             self.parts += 1;
             if self.parts > self.limits.parts_max {
-                mail.fault("TOO_MANY_PARTS", format!("more than {} parts; the rest was not read", self.limits.parts_max));
+                mail.fault(
+                    "TOO_MANY_PARTS",
+                    format!("more than {} parts; the rest was not read", self.limits.parts_max),
+                );
                 break;
             }
             if step.level > self.limits.depth_max {
-                mail.fault("TOO_DEEP", format!("parts nested deeper than {}; these were not read", self.limits.depth_max));
+                mail.fault(
+                    "TOO_DEEP",
+                    format!("parts nested deeper than {}; these were not read", self.limits.depth_max),
+                );
                 continue;
             }
             let kind = self.kind(part, raw);
@@ -272,10 +285,16 @@ impl Reader<'_> {
                 let parent = multipart(&kind.content_type.value);
                 let alternative = if parent == "alternative" { step.part + 1 } else { step.alternative };
                 let parent = if parent == "" { step.parent } else { parent };
-                waiting.extend(children.iter().rev().map(|&child| Step { part: child as usize, level: step.level + 1, parent, alternative }));
+                waiting.extend(children.iter().rev().map(|&child| Step {
+                    part: child as usize,
+                    level: step.level + 1,
+                    parent,
+                    alternative,
+                }));
                 continue;
             }
-            let bytes = raw.get(part.offset_body as usize..(part.offset_end as usize).min(raw.len())).unwrap_or_default();
+            let bytes =
+                raw.get(part.offset_body as usize..(part.offset_end as usize).min(raw.len())).unwrap_or_default();
             let bytes = kind.transfer.decode(bytes);
             self.decoded_bytes += bytes.len();
             if self.decoded_bytes > self.limits.decoded_bytes_max {
@@ -290,7 +309,11 @@ impl Reader<'_> {
                 html_alternative = if mail.html.is_some() { html_alternative } else { step.alternative };
                 continue;
             }
-            if media_type == "text/html" && !attached && mail.html.is_none() && (mail.text.is_none() || html_alternative == step.alternative || step.parent != "alternative") {
+            if media_type == "text/html"
+                && !attached
+                && mail.html.is_none()
+                && (mail.text.is_none() || html_alternative == step.alternative || step.parent != "alternative")
+            {
                 mail.html = Some(text(&bytes, &kind, mail));
                 html_alternative = step.alternative;
                 continue;
@@ -308,7 +331,10 @@ impl Reader<'_> {
         let nested = match message {
             true if depth < self.limits.depth_max => Some(Box::new(self.mail(bytes, depth + 1))),
             true => {
-                mail.fault("TOO_DEEP", format!("mails nested deeper than {}; the innermost were not read", self.limits.depth_max));
+                mail.fault(
+                    "TOO_DEEP",
+                    format!("mails nested deeper than {}; the innermost were not read", self.limits.depth_max),
+                );
                 None
             }
             false => None,
@@ -316,7 +342,8 @@ impl Reader<'_> {
         if media_type.ends_with("pkcs7-mime") {
             self.open_p7m(mail, &kind, bytes, depth);
         }
-        let inline = kind.disposition.value != "attachment" && (kind.disposition.value == "inline" || parent == "related" || kind.name.is_none());
+        let inline = kind.disposition.value != "attachment"
+            && (kind.disposition.value == "inline" || parent == "related" || kind.name.is_none());
         mail.attachments.push(Attachment {
             name: kind.name,
             sha256: digest(bytes),
@@ -331,7 +358,11 @@ impl Reader<'_> {
 
     /// S/MIME without a detached signature: the signed content is a mail part of its own.
     fn open_p7m(&mut self, mail: &mut Mail, kind: &Kind, bytes: &[u8], depth: usize) {
-        let content = if kind.content_type.get("smime-type") == Some("enveloped-data") { None } else { super::p7m::signed_content(bytes) };
+        let content = if kind.content_type.get("smime-type") == Some("enveloped-data") {
+            None
+        } else {
+            super::p7m::signed_content(bytes)
+        };
         let Some(content) = content.filter(|_| depth < self.limits.depth_max) else {
             mail.sealed = Some(Seal::Encrypted);
             mail.fault("ENCRYPTED", "the mail is encrypted, or signed in a form that cannot be read");
@@ -352,7 +383,11 @@ impl Reader<'_> {
         let (headers, _) = Headers::split(block, self.limits.headers_max, self.limits.header_bytes_max);
         let content_type = Parameters::read(headers.get("Content-Type").unwrap_or_default());
         let disposition = Parameters::read(headers.get("Content-Disposition").unwrap_or_default());
-        let name = disposition.get("filename").or_else(|| content_type.get("name")).or_else(|| disposition.get("name")).or_else(|| content_type.get("filename"));
+        let name = disposition
+            .get("filename")
+            .or_else(|| content_type.get("name"))
+            .or_else(|| disposition.get("name"))
+            .or_else(|| content_type.get("filename"));
         Kind {
             name: name.map(|name| name.trim().to_string()).filter(|name| !name.is_empty()),
             transfer: Transfer::named(headers.get("Content-Transfer-Encoding").unwrap_or_default()),
@@ -413,8 +448,14 @@ fn dismantle(message: Message<'_>) {
 
 /// An upper bound for how deep messages nest: how often something in the bytes could open one.
 fn nesting(raw: &[u8]) -> usize {
-    let opens = |window: &[u8]| window.eq_ignore_ascii_case(b"rfc822") || window.eq_ignore_ascii_case(b"global") || window.eq_ignore_ascii_case(b"digest");
-    raw.windows(6).filter(|window| matches!(window.first(), Some(b'r' | b'R' | b'g' | b'G' | b'd' | b'D')) && opens(window)).count()
+    let opens = |window: &[u8]| {
+        window.eq_ignore_ascii_case(b"rfc822")
+            || window.eq_ignore_ascii_case(b"global")
+            || window.eq_ignore_ascii_case(b"digest")
+    };
+    raw.windows(6)
+        .filter(|window| matches!(window.first(), Some(b'r' | b'R' | b'g' | b'G' | b'd' | b'D')) && opens(window))
+        .count()
 }
 
 fn header_end(raw: &[u8]) -> usize {
@@ -432,7 +473,10 @@ fn text(bytes: &[u8], kind: &Kind, mail: &mut Mail) -> String {
     let charset = kind.content_type.get("charset");
     let (text, fits) = transfer::decode(bytes, charset);
     if !fits && let Some(charset) = charset {
-        mail.fault("CHARSET", format!("the text does not fit its charset `{charset}`; it was read as what it seems to be"));
+        mail.fault(
+            "CHARSET",
+            format!("the text does not fit its charset `{charset}`; it was read as what it seems to be"),
+        );
     }
     let flowed = kind.content_type.get("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed"));
     let delete_space = kind.content_type.get("delsp").is_some_and(|value| value.eq_ignore_ascii_case("yes"));
@@ -473,13 +517,23 @@ mod tests {
         );
         assert_eq!(mail.subject, "Auftragsbestätigung 4711");
         assert_eq!(mail.author().map(|from| from.address.as_str()), Some("lager@nord.example"));
-        assert_eq!((mail.message_id.as_deref(), mail.in_reply_to.as_slice()), (Some("1@nord.example"), &["0@shop.example".to_string()][..]));
+        assert_eq!(
+            (mail.message_id.as_deref(), mail.in_reply_to.as_slice()),
+            (Some("1@nord.example"), &["0@shop.example".to_string()][..])
+        );
         assert_eq!(mail.references, ["a@b", "c@d"]);
         assert_eq!(mail.date.unwrap().to_string(), "2026-06-02T08:00:00Z");
         assert_eq!(mail.text.as_deref(), Some("Wir bestätigen 20 Stück\n"));
         assert_eq!(mail.html.as_deref(), Some("<p>Wir</p>"));
-        let names: Vec<_> = mail.attachments.iter().map(|a| (a.name.as_deref(), a.media_type.as_str(), a.bytes.len(), a.inline)).collect();
-        assert_eq!(names, [(Some("logo.png"), "image/png", 4, true), (Some("Müller.pdf"), "application/pdf", 5, false)]);
+        let names: Vec<_> = mail
+            .attachments
+            .iter()
+            .map(|a| (a.name.as_deref(), a.media_type.as_str(), a.bytes.len(), a.inline))
+            .collect();
+        assert_eq!(
+            names,
+            [(Some("logo.png"), "image/png", 4, true), (Some("Müller.pdf"), "application/pdf", 5, false)]
+        );
         assert!(mail.faults.is_empty(), "{:?}", mail.faults);
     }
 
@@ -487,7 +541,9 @@ mod tests {
     #[test]
     fn forwarded_mails_are_reached() {
         let inner = "Subject: inner\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\ntext\n--i\nContent-Type: application/pdf; name=a.pdf\n\npdf\n--i--\n";
-        let mail = parse(&format!("Subject: Fwd\nContent-Type: multipart/mixed; boundary=o\n\n--o\n\nsee below\n--o\nContent-Type: message/rfc822\n\n{inner}\n--o--\n"));
+        let mail = parse(&format!(
+            "Subject: Fwd\nContent-Type: multipart/mixed; boundary=o\n\n--o\n\nsee below\n--o\nContent-Type: message/rfc822\n\n{inner}\n--o--\n"
+        ));
         let nested = mail.nested();
         assert_eq!((mail.text.as_deref(), nested.len()), (Some("see below"), 1));
         assert_eq!((nested[0].subject.as_str(), nested[0].text.as_deref()), ("inner", Some("text")));
@@ -506,13 +562,24 @@ mod tests {
         assert!(has(&Mail::parse(&vec![b'x'; (40 << 20) + 1]), "TOO_LARGE"));
         let parts = format!("Content-Type: multipart/mixed; boundary=b\n\n{}--b--\n", "--b\n\nx\n".repeat(1_500));
         assert!(has(&parse(&parts), "TOO_MANY_PARTS"));
-        let deep: String = (0..200).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}x\n\n--b{n}x\n")).collect();
+        let deep: String =
+            (0..200).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}x\n\n--b{n}x\n")).collect();
         assert!(has(&parse(&(deep + "\nx\n")), "TOO_DEEP"));
         let nested = "Content-Type: message/rfc822\n\n".repeat(300) + "Subject: x\n\nx";
         assert!(has(Mail::parse(nested.as_bytes()).nested().last().unwrap(), "TOO_DEEP"));
         assert!(has(&Mail::parse("Content-Type: message/rfc822\n\n".repeat(100_000).as_bytes()), "TOO_DEEP"));
         assert!(has(&Mail::parse("A: b\n".repeat(5_000).as_bytes()), "TOO_LARGE"));
-        for raw in [&b""[..], b"\n", b"\r\n\r\n", b"\0", b"no header at all", b"From", b":\n", b"From: <\"\n\nx", b"Content-Type: multipart/mixed; boundary=\"\"\n\n--\n"] {
+        for raw in [
+            &b""[..],
+            b"\n",
+            b"\r\n\r\n",
+            b"\0",
+            b"no header at all",
+            b"From",
+            b":\n",
+            b"From: <\"\n\nx",
+            b"Content-Type: multipart/mixed; boundary=\"\"\n\n--\n",
+        ] {
             let _ = Mail::parse(raw);
         }
     }

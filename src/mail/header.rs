@@ -142,7 +142,13 @@ pub fn ids(value: &str) -> Vec<String> {
         }
     }
     if found.is_empty() {
-        found.extend(value.split_whitespace().map(|word| word.trim_matches(['<', '>'])).find(|word| !word.is_empty()).map(String::from));
+        found.extend(
+            value
+                .split_whitespace()
+                .map(|word| word.trim_matches(['<', '>']))
+                .find(|word| !word.is_empty())
+                .map(String::from),
+        );
     }
     found
 }
@@ -513,7 +519,11 @@ mod tests {
         for (raw, name, want) in [
             ("attachment; filename=\"a;b.pdf\"", "filename", Some("a;b.pdf")),
             ("attachment; filename*=utf-8''M%C3%BCller.pdf; filename=x.pdf", "filename", Some("Müller.pdf")),
-            ("attachment; filename*0*=UTF-8''M%C3; filename*1*=%BCl; filename*2=\"ler.pdf\"", "filename", Some("Müller.pdf")),
+            (
+                "attachment; filename*0*=UTF-8''M%C3; filename*1*=%BCl; filename*2=\"ler.pdf\"",
+                "filename",
+                Some("Müller.pdf"),
+            ),
             ("application/pdf; name=\"=?iso-8859-1?Q?M=FCller=2Epdf?=\"", "name", Some("Müller.pdf")),
             ("application/pdf; name=my order.pdf", "name", Some("my order.pdf")),
             ("application/pdf; name=order (1).pdf", "name", Some("order .pdf")),
@@ -543,7 +553,8 @@ mod tests {
             ("a @ b . c", vec![("", "a@b.c")]),
         ] {
             let found = addresses(raw);
-            let found: Vec<(&str, &str)> = found.iter().map(|a| (a.name.as_deref().unwrap_or(""), a.address.as_str())).collect();
+            let found: Vec<(&str, &str)> =
+                found.iter().map(|a| (a.name.as_deref().unwrap_or(""), a.address.as_str())).collect();
             assert_eq!(found, want, "{raw}");
         }
     }
@@ -551,7 +562,8 @@ mod tests {
     /// A header that an attacker slips in by a broken line would be believed.
     #[test]
     fn only_real_fields_count() {
-        let (headers, broken) = Headers::split(b"From x Mon\r\nA: 1\r\n 2\r\nno field\r\n B: hidden\r\nA: 3\r\nC : 4\r\n", 100, 10_000);
+        let (headers, broken) =
+            Headers::split(b"From x Mon\r\nA: 1\r\n 2\r\nno field\r\n B: hidden\r\nA: 3\r\nC : 4\r\n", 100, 10_000);
         assert_eq!(headers.all("a").collect::<Vec<_>>(), ["1 2", "3"]);
         assert_eq!((headers.get("B"), headers.get("C")), (None, Some("4")));
         assert_eq!(broken, Broken { lines: 1, truncated: false });

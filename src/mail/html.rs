@@ -101,14 +101,17 @@ impl Page {
                 self.cut |= is_divider(attributes);
                 return;
             }
-            "img" | "input" | "meta" | "link" | "base" | "col" | "wbr" | "area" | "source" | "embed" | "param" | "track" => return,
+            "img" | "input" | "meta" | "link" | "base" | "col" | "wbr" | "area" | "source" | "embed" | "param"
+            | "track" => return,
             "td" | "th" => self.cell(),
             "body" => self.leave_head(),
             _ if is_block(name) => self.end_line(false),
             _ => {}
         }
         // Elements whose end tag is often left out.
-        if matches!(name, "p" | "li" | "tr" | "td" | "th" | "option" | "dt" | "dd") && self.open.last().is_some_and(|open| open.name == name) {
+        if matches!(name, "p" | "li" | "tr" | "td" | "th" | "option" | "dt" | "dd")
+            && self.open.last().is_some_and(|open| open.name == name)
+        {
             self.pop();
         }
         let role = role(name, attributes);
@@ -173,7 +176,11 @@ impl Page {
                 self.foreign = self.foreign.saturating_sub(1);
                 if open.quoting && self.foreign == 0 {
                     let outside = self.quote;
-                    self.done.iter_mut().skip(open.line).filter(|line| line.quote == outside).for_each(|line| line.foreign = false);
+                    self.done
+                        .iter_mut()
+                        .skip(open.line)
+                        .filter(|line| line.quote == outside)
+                        .for_each(|line| line.foreign = false);
                 }
             }
             Role::Signature => self.signature = self.signature.saturating_sub(1),
@@ -232,7 +239,13 @@ impl Page {
         if text.is_empty() && !forced && !self.blank {
             return;
         }
-        let line = Line { text, quote: self.quote, foreign: self.foreign > 0 || self.cut, signature: self.signature > 0, ruled: self.ruled };
+        let line = Line {
+            text,
+            quote: self.quote,
+            foreign: self.foreign > 0 || self.cut,
+            signature: self.signature > 0,
+            ruled: self.ruled,
+        };
         if self.blank && !line.text.is_empty() {
             self.push(Line { text: String::new(), ..line });
         }
@@ -267,9 +280,39 @@ impl Page {
 fn is_block(name: &str) -> bool {
     matches!(
         name,
-        "p" | "div" | "tr" | "li" | "ul" | "ol" | "dl" | "dt" | "dd" | "table" | "tbody" | "thead" | "tfoot" | "blockquote" | "pre"
-            | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "center" | "address" | "section" | "article" | "header" | "footer" | "main"
-            | "form" | "fieldset" | "body" | "html" | "caption" | "title"
+        "p" | "div"
+            | "tr"
+            | "li"
+            | "ul"
+            | "ol"
+            | "dl"
+            | "dt"
+            | "dd"
+            | "table"
+            | "tbody"
+            | "thead"
+            | "tfoot"
+            | "blockquote"
+            | "pre"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "center"
+            | "address"
+            | "section"
+            | "article"
+            | "header"
+            | "footer"
+            | "main"
+            | "form"
+            | "fieldset"
+            | "body"
+            | "html"
+            | "caption"
+            | "title"
     )
 }
 
@@ -279,7 +322,11 @@ fn role(name: &str, attributes: &[(String, String)]) -> Role {
     }
     let style = attribute(attributes, "style");
     let squeezed: String = style.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-    if squeezed.contains("display:none") || squeezed.contains("visibility:hidden") || attributes.iter().any(|(name, _)| name == "hidden") || unseen_size(&squeezed) {
+    if squeezed.contains("display:none")
+        || squeezed.contains("visibility:hidden")
+        || attributes.iter().any(|(name, _)| name == "hidden")
+        || unseen_size(&squeezed)
+    {
         return Role::Unseen;
     }
     let class = attribute(attributes, "class").to_ascii_lowercase();
@@ -293,16 +340,38 @@ fn role(name: &str, attributes: &[(String, String)]) -> Role {
     if has(&["gmail_quote", "gmail_quote_container", "protonmail_quote", "tutanota_quote", "zmail_extra"]) {
         return Role::ForeignUnlessQuoting;
     }
-    if has(&["yahoo_quoted", "moz-cite-prefix", "gmail_attr", "outlookmessageheader", "moz-email-headers-table", "freebirdquote", "ymail_quote"])
-        || matches!(plain_name(&id), "yahoo_quoted" | "reply-intro" | "olk_src_body_section" | "mac_outlook_attribution_blockquote")
-        || id.starts_with("yahoo_quoted_")
+    if has(&[
+        "yahoo_quoted",
+        "moz-cite-prefix",
+        "gmail_attr",
+        "outlookmessageheader",
+        "moz-email-headers-table",
+        "freebirdquote",
+        "ymail_quote",
+    ]) || matches!(
+        plain_name(&id),
+        "yahoo_quoted" | "reply-intro" | "olk_src_body_section" | "mac_outlook_attribution_blockquote"
+    ) || id.starts_with("yahoo_quoted_")
         || matches!(named.as_str(), "quote" | "messagereplysection")
     {
         return Role::Foreign;
     }
-    if has(&["gmail_signature", "moz-signature", "yahoo-signature", "protonmail_signature_block", "ms-outlook-ios-signature", "bloop_sign", "gmail_signature_prefix"])
-        || matches!(plain_name(&id), "signature" | "applemailsignature" | "ms-outlook-mobile-signature" | "lineBreakAtBeginningOfSignature" | "ymail_android_signature")
-        || attribute(attributes, "data-smartmail") == "gmail_signature"
+    if has(&[
+        "gmail_signature",
+        "moz-signature",
+        "yahoo-signature",
+        "protonmail_signature_block",
+        "ms-outlook-ios-signature",
+        "bloop_sign",
+        "gmail_signature_prefix",
+    ]) || matches!(
+        plain_name(&id),
+        "signature"
+            | "applemailsignature"
+            | "ms-outlook-mobile-signature"
+            | "lineBreakAtBeginningOfSignature"
+            | "ymail_android_signature"
+    ) || attribute(attributes, "data-smartmail") == "gmail_signature"
         || named == "messagesignaturesection"
     {
         return Role::Signature;
@@ -317,7 +386,8 @@ fn unseen_size(style: &str) -> bool {
     let zero = |property: &str| {
         style.find(property).is_some_and(|at| {
             let value = style.get(at + property.len()..).unwrap_or_default();
-            let number = value.split(|c: char| c.is_ascii_alphabetic() || c == ';' || c == '%').next().unwrap_or_default();
+            let number =
+                value.split(|c: char| c.is_ascii_alphabetic() || c == ';' || c == '%').next().unwrap_or_default();
             !number.is_empty() && number.chars().all(|c| c == '0' || c == '.')
         })
     };
@@ -327,12 +397,21 @@ fn unseen_size(style: &str) -> bool {
 /// The divider behind which the original follows to the end.
 fn cuts(attributes: &[(String, String)]) -> bool {
     let id = attribute(attributes, "id").to_ascii_lowercase();
-    matches!(plain_name(&id), "divrplyfwdmsg" | "appendonsend" | "mail-editor-reference-message-container" | "ms-outlook-mobile-reference-message" | "ms-outlook-mobile-body-separator-line-original" | "spark-original-message")
+    matches!(
+        plain_name(&id),
+        "divrplyfwdmsg"
+            | "appendonsend"
+            | "mail-editor-reference-message-container"
+            | "ms-outlook-mobile-reference-message"
+            | "ms-outlook-mobile-body-separator-line-original"
+            | "spark-original-message"
+    )
 }
 
 fn is_divider(attributes: &[(String, String)]) -> bool {
     let id = attribute(attributes, "id").to_ascii_lowercase();
-    matches!(plain_name(&id), "stopspelling" | "zwchr" | "previousmessage") || attribute(attributes, "data-marker") == "__DIVIDER__"
+    matches!(plain_name(&id), "stopspelling" | "zwchr" | "previousmessage")
+        || attribute(attributes, "data-marker") == "__DIVIDER__"
 }
 
 /// Outlook draws the line above the original as a border.
@@ -363,7 +442,11 @@ fn unescape(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        let length = after.bytes().take(32).position(|byte| !byte.is_ascii_alphanumeric() && byte != b'#').unwrap_or(after.len().min(32));
+        let length = after
+            .bytes()
+            .take(32)
+            .position(|byte| !byte.is_ascii_alphanumeric() && byte != b'#')
+            .unwrap_or(after.len().min(32));
         let (name, tail) = after.split_at_checked(length).unwrap_or((after, ""));
         let mut decoded = String::new();
         mail_parser::decoders::html::add_html_token(&mut decoded, format!("&{name};").as_bytes(), false);
@@ -501,7 +584,8 @@ fn attributes(text: &str) -> (Vec<(String, String)>, &str) {
         if rest.is_empty() {
             return (found, "");
         }
-        let length = rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/')).unwrap_or(rest.len()).max(1);
+        let length =
+            rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/')).unwrap_or(rest.len()).max(1);
         let Some((name, after)) = rest.split_at_checked(length) else { return (found, "") };
         rest = after;
         let mut value = String::new();
@@ -513,7 +597,9 @@ fn attributes(text: &str) -> (Vec<(String, String)>, &str) {
                     let inner = after.get(1..).unwrap_or_default();
                     inner.split_once(quote).unwrap_or((inner, ""))
                 }
-                _ => after.split_at_checked(after.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(after.len())).unwrap_or((after, "")),
+                _ => after
+                    .split_at_checked(after.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(after.len()))
+                    .unwrap_or((after, "")),
             };
             value = unescape(raw).into_owned();
             rest = tail;
@@ -539,7 +625,10 @@ mod tests {
             ("<div>reply</div><blockquote>old<blockquote>older</blockquote></blockquote>", "reply\n> old\n> > older\n"),
             ("1 < 2 and <b>bold</b>", "1 < 2 and bold\n"),
             ("<pre>a\n  b</pre>", "a\n  b\n"),
-            ("a<span style=\"display: none\">hidden</span>b<font style='font-size:0px'>x</font><p style='font-size:0.9em'>y</p>", "a\nb\n\ny\n"),
+            (
+                "a<span style=\"display: none\">hidden</span>b<font style='font-size:0px'>x</font><p style='font-size:0.9em'>y</p>",
+                "a\nb\n\ny\n",
+            ),
             ("<html><head><title>t</title><body>x", "x\n"),
             ("x<img alt='>' src=a>y", "xy\n"),
         ] {
@@ -560,15 +649,22 @@ mod tests {
     /// The original, marked as such by the client, would be read as the author's words.
     #[test]
     fn containers_of_clients_are_known() {
-        let flags = |html: &str| lines(html).into_iter().map(|l| (l.text, l.quote, l.foreign, l.signature)).collect::<Vec<_>>();
+        let flags =
+            |html: &str| lines(html).into_iter().map(|l| (l.text, l.quote, l.foreign, l.signature)).collect::<Vec<_>>();
         let line = |text: &str, quote, foreign, signature| (text.to_string(), quote, foreign, signature);
         assert_eq!(flags("a<div class=gmail_quote>b</div>"), [line("a", 0, false, false), line("b", 0, true, false)]);
         assert_eq!(
             flags("<div class=\"x_gmail_quote\">wrote:<blockquote>b</blockquote>inline</div>"),
             [line("wrote:", 0, false, false), line("b", 1, true, false), line("inline", 0, false, false)]
         );
-        assert_eq!(flags("a<div id=divRplyFwdMsg>From</div>b"), [line("a", 0, false, false), line("From", 0, true, false), line("b", 0, true, false)]);
-        assert_eq!(flags("a<div class=gmail_signature>me</div>"), [line("a", 0, false, false), line("me", 0, false, true)]);
+        assert_eq!(
+            flags("a<div id=divRplyFwdMsg>From</div>b"),
+            [line("a", 0, false, false), line("From", 0, true, false), line("b", 0, true, false)]
+        );
+        assert_eq!(
+            flags("a<div class=gmail_signature>me</div>"),
+            [line("a", 0, false, false), line("me", 0, false, true)]
+        );
         assert!(lines("a<hr>b").iter().any(|line| line.ruled && line.text == "b"));
     }
 }

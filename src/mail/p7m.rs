@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn signed_content_is_unwrapped() {
         assert_eq!(signed_content(&signed(&wrap(OCTET_STRING, b"Subject: x"))).as_deref(), Some(&b"Subject: x"[..]));
-        let chunks = [vec![CONSTRUCTED_OCTET_STRING, 0x80], wrap(OCTET_STRING, b"Sub"), wrap(OCTET_STRING, b"ject"), vec![0, 0]].concat();
+        let chunks =
+            [vec![CONSTRUCTED_OCTET_STRING, 0x80], wrap(OCTET_STRING, b"Sub"), wrap(OCTET_STRING, b"ject"), vec![0, 0]]
+                .concat();
         assert_eq!(signed_content(&signed(&chunks)).as_deref(), Some(&b"Subject"[..]));
         assert_eq!(signed_content(b""), None);
         assert_eq!(signed_content(&wrap(SEQUENCE, &wrap(OBJECT_IDENTIFIER, &[1, 2]))), None);

@@ -200,10 +200,15 @@ pub fn decode(bytes: &[u8], charset: Option<&str>) -> (String, bool) {
     if bytes.is_ascii() && !is_shifting(label, bytes) {
         return (String::from_utf8_lossy(bytes).into_owned(), true);
     }
-    if matches!(label, "" | "us-ascii" | "ascii" | "unknown-8bit" | "x-unknown" | "unknown" | "default" | "8bit" | "_charset_") {
+    if matches!(
+        label,
+        "" | "us-ascii" | "ascii" | "unknown-8bit" | "x-unknown" | "unknown" | "default" | "8bit" | "_charset_"
+    ) {
         return (guess(bytes), false);
     }
-    if matches!(label, "utf-7" | "unicode-1-1-utf-7" | "utf7") || legacy(label).is_some() && Encoding::for_label(label.as_bytes()).is_none() {
+    if matches!(label, "utf-7" | "unicode-1-1-utf-7" | "utf7")
+        || legacy(label).is_some() && Encoding::for_label(label.as_bytes()).is_none()
+    {
         if let Some(decoder) = legacy(label) {
             return (decoder(bytes), true);
         }
@@ -262,7 +267,9 @@ pub fn guess(bytes: &[u8]) -> String {
     if let Some((encoding, length)) = Encoding::for_bom(bytes) {
         return encoding.decode_without_bom_handling(bytes.get(length..).unwrap_or(bytes)).0.into_owned();
     }
-    if !bytes.contains(&0x1b) && let Ok(text) = std::str::from_utf8(bytes) {
+    if !bytes.contains(&0x1b)
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
         return text.to_string();
     }
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
