@@ -192,6 +192,8 @@ struct Kind {
 impl Reader<'_> {
     fn mail(&mut self, raw: &[u8], depth: usize) -> Mail {
         let mut mail = Mail { digest: digest(raw), size: raw.len(), ..Mail::default() };
+        // Blank lines in front of everything are no end of a header that has not begun.
+        let raw = raw.trim_ascii_start();
         if raw.len() > self.limits.bytes_max {
             mail.fault(
                 "TOO_LARGE",
@@ -257,6 +259,8 @@ impl Reader<'_> {
         let mut waiting = vec![Step { part: 0, level: 0, parent: "", alternative: 0 }];
         let alone = structure.parts.len() == 1;
         let mut html_alternative = 0;
+        // Some writers name even the body; it is one when nothing else is.
+        let mut named_text = None;
         while let Some(step) = waiting.pop() {
             let Some(part) = structure.parts.get(step.part) else { continue };
             self.parts += 1;
@@ -284,7 +288,7 @@ impl Reader<'_> {
                 }
                 let parent = multipart(&kind.content_type.value);
                 let alternative = if parent == "alternative" { step.part + 1 } else { step.alternative };
-                let parent = if parent == "" { step.parent } else { parent };
+                let parent = if parent.is_empty() { step.parent } else { parent };
                 waiting.extend(children.iter().rev().map(|&child| Step {
                     part: child as usize,
                     level: step.level + 1,
@@ -318,11 +322,17 @@ impl Reader<'_> {
                 html_alternative = step.alternative;
                 continue;
             }
+            if media_type == "text/plain" && kind.disposition.value != "attachment" && named_text.is_none() {
+                named_text = Some(text(&bytes, &kind, mail));
+            }
             if plain && !attached && step.parent != "alternative" && step.parent != "report" {
                 let more = text(&bytes, &kind, mail);
                 mail.more_text.push(more);
             }
             self.attach(mail, kind, media_type, &bytes, step.parent, depth);
+        }
+        if mail.text.is_none() && mail.html.is_none() {
+            mail.text = named_text;
         }
     }
 
@@ -484,10 +494,9 @@ fn text(bytes: &[u8], kind: &Kind, mail: &mut Mail) -> String {
     if flowed && kind.content_type.value == "text/plain" { transfer::unflow(&text, delete_space) } else { text }
 }
 
-/// Line ends as `\n`; NUL, which nothing good needs, out.
+/// Line ends as `\n`.
 fn lines(text: String) -> String {
-    let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
-    if text.contains('\0') { text.replace('\0', "") } else { text }
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
 }
 
 fn date(value: &str) -> Option<Timestamp> {

