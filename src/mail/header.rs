@@ -229,7 +229,8 @@ fn encoded_word(text: &str) -> Option<(String, Vec<u8>, usize)> {
             (data.get(..length)?, 0)
         }
     };
-    let bytes = if base64 { transfer::base64(body.as_bytes()) } else { transfer::q_word(&transfer::encode(body, charset)) };
+    let bytes =
+        if base64 { transfer::base64(body.as_bytes()) } else { transfer::q_word(&transfer::encode(body, charset)) };
     let length = 2 + charset.len() + 1 + kind.len() + 1 + body.len() + closed;
     Some((charset.to_ascii_lowercase(), bytes, length))
 }

@@ -42,7 +42,13 @@ impl Transfer {
 /// Lenient base64: foreign characters are skipped, padding in the middle starts a new run. What is
 /// mostly foreign characters is no base64 whatever it is called, and stays as it is.
 pub fn base64(raw: &[u8]) -> Vec<u8> {
-    let foreign = raw.iter().filter(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b' ' | b'\t' | b'\r' | b'\n')).count();
+    let foreign = raw
+        .iter()
+        .filter(|byte| {
+            !byte.is_ascii_alphanumeric()
+                && !matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b' ' | b'\t' | b'\r' | b'\n')
+        })
+        .count();
     if foreign * 10 > raw.len() {
         return raw.to_vec();
     }
@@ -219,7 +225,9 @@ pub fn decode(bytes: &[u8], charset: Option<&str>) -> (String, bool) {
     ) {
         return (guess(bytes), false);
     }
-    if Encoding::for_label(alias(label).as_bytes()).is_none_or(|known| known == encoding_rs::REPLACEMENT) && let Some(decoder) = legacy(label) {
+    if Encoding::for_label(alias(label).as_bytes()).is_none_or(|known| known == encoding_rs::REPLACEMENT)
+        && let Some(decoder) = legacy(label)
+    {
         return (decoder(bytes), true);
     }
     let Some(encoding) = Encoding::for_label(alias(label).as_bytes()) else { return (guess(bytes), false) };
