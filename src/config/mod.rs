@@ -411,15 +411,15 @@ fn check(config: &Config, file: &str, text: &str) -> Vec<Diagnostic> {
     if !config.gateway.address.is_empty() {
         checker.address(&config.gateway.address, false, &["gateway", "address"]);
     }
-    if let Some(reply) = &config.gateway.reply_address {
-        if reply.matches("{token}").count() != 1 || !reply.contains('@') {
-            checker.error(
-                "CFG024",
-                &["gateway", "reply_address"],
-                "a reply address has {token} in it once",
-                "orders+{token}@shop.example",
-            );
-        }
+    if let Some(reply) = &config.gateway.reply_address
+        && (reply.matches("{token}").count() != 1 || !reply.contains('@'))
+    {
+        checker.error(
+            "CFG024",
+            &["gateway", "reply_address"],
+            "a reply address has {token} in it once",
+            "orders+{token}@shop.example",
+        );
     }
     for address in &config.operators {
         checker.address(address, false, &["operators"]);
