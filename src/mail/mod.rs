@@ -7,9 +7,12 @@
 //! passed in. It must never know orders, partners or processes.
 
 pub mod decode;
+pub mod dkim;
+pub mod encode;
 pub mod header;
 pub mod html;
 pub mod p7m;
+pub mod token;
 pub mod transfer;
 
 pub use decode::{Attachment, Limits, Mail, Seal, digest};
