@@ -3,6 +3,13 @@
 //! A [`Mailbox`] hands over mails and files them afterwards; a [`Relay`] takes finished MIME. Neither
 //! knows what a mail says. Every wait has a time-out, every size a ceiling.
 
+pub mod backoff;
+pub mod imap;
+pub mod login;
+pub mod net;
+pub mod smtp;
+mod utf7;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
