@@ -24,7 +24,7 @@ impl Backoff {
         let half = whole / 2;
         // random / 2^32 of the other half, in whole microseconds
         let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX >> 32);
-        let extra = u128::from(spread) * u128::from(random) >> 32;
+        let extra = (u128::from(spread) * u128::from(random)) >> 32;
         half + Duration::from_micros(u64::try_from(extra).unwrap_or(spread))
     }
 

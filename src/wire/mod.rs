@@ -8,7 +8,7 @@ pub mod imap;
 pub mod login;
 pub mod net;
 pub mod smtp;
-mod utf7;
+pub mod utf7;
 
 use std::time::Duration;
 

@@ -53,7 +53,7 @@ impl Session {
     /// RFC 6851.
     async fn move_out(&mut self, set: &str, members: &[u32], folder: &str) -> Result<(), WireError> {
         let name = quote(&self.wire_name(folder));
-        let copied = self.into_folder(&format!("UID MOVE {set} {name}"), folder).await?;
+        let copied = self.put_into(&format!("UID MOVE {set} {name}"), folder).await?;
         self.verify_gone(set, members, &copied).await
     }
 
@@ -64,7 +64,7 @@ impl Session {
         let left = self.must(&format!("UID SEARCH UID {set} UNDELETED")).await?.found;
         for (set, _) in uids::sets(&only(&left, members)) {
             let name = quote(&self.wire_name(folder));
-            self.into_folder(&format!("UID COPY {set} {name}"), folder).await?;
+            self.put_into(&format!("UID COPY {set} {name}"), folder).await?;
             self.must(&format!("UID STORE {set} +FLAGS.SILENT (\\Deleted)")).await?;
         }
         if self.capabilities.has("UIDPLUS") {
@@ -79,7 +79,7 @@ impl Session {
     }
 
     /// COPY or MOVE; a folder that is missing is created once. Returns the UIDs the server says it took.
-    async fn into_folder(&mut self, command: &str, folder: &str) -> Result<Vec<u32>, WireError> {
+    async fn put_into(&mut self, command: &str, folder: &str) -> Result<Vec<u32>, WireError> {
         let (verdict, harvest) = self.command(command, TALK_BYTES_MAX).await?;
         let Verdict::Refused(text) = verdict else {
             return Ok(harvest.copied);

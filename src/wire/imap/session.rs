@@ -146,9 +146,8 @@ impl Session {
         let name = self.wire_name(folder);
         let (verdict, harvest) = self.command(&format!("SELECT {}", quote(&name)), TALK_BYTES_MAX).await?;
         if let Verdict::Refused(text) = verdict {
-            return Err(match self.sort(&text)? {
-                () => WireError::Refused(format!("{}: folder `{folder}`: {text}", self.server)),
-            });
+            self.sort(&text)?;
+            return Err(WireError::Refused(format!("{}: folder `{folder}`: {text}", self.server)));
         }
         if harvest.read_only {
             return Err(WireError::Refused(format!(
