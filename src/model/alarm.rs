@@ -40,11 +40,40 @@ pub enum AlarmKind {
     StepFailed,
     DiskFull,
     OrderStandsStill,
+    RecallTooLate,
 }
 
 impl AlarmKind {
-    pub fn name(self) -> String {
-        serde_json::to_value(self).ok().and_then(|v| v.as_str().map(str::to_string)).unwrap_or_default()
+    /// Each kind with its name and what it means, for `postern explain`.
+    #[rustfmt::skip]
+    pub const ALL: &'static [(AlarmKind, &'static str, &'static str)] = {
+        use AlarmKind::*;
+        &[
+            (UnknownOrder,      "UNKNOWN_ORDER",        "A response names an order that nobody has registered. Registering the order checks it again by itself."),
+            (Faulty,            "FAULTY",               "A response is faulty and its partner is not told by mail: a person must correct, force or give it up."),
+            (WaitsTooLong,      "WAITS_TOO_LONG",       "A response has waited for its turn longer than `pending_limit`: release, promote or give it up."),
+            (NotAnnounced,      "NOT_ANNOUNCED",        "The order refused the values of a checked response: a person must handle the error or give it up."),
+            (ApprovalOverdue,   "APPROVAL_OVERDUE",     "Nobody decided a question in time; it stays undecided until a person asks again or decides."),
+            (RequestUnanswered, "REQUEST_UNANSWERED",   "The partner did not answer REQUEST_NEW_RESPONSE, reminders included, or could not be reached."),
+            (RecallUnanswered,  "RECALL_UNANSWERED",    "The partner did not answer a recall, reminders included, or could not be reached."),
+            (OrderUnanswered,   "ORDER_UNANSWERED",     "A partner has not answered an order in time, reminders included."),
+            (TransmissionStuck, "TRANSMISSION_STUCK",   "A transmission could not be delivered and stands in DO_MANUAL_CHECK: resend, cancel or mark it as sent."),
+            (MailboxUnreachable,"MAILBOX_UNREACHABLE",  "A mailbox cannot be read."),
+            (NoMailSince,       "NO_MAIL_SINCE",        "A mailbox has had no mail for longer than it ever should."),
+            (MappingDrift,      "MAPPING_DRIFT",        "What a mapping reads suddenly agrees less with the orders: the partner's layout may have changed."),
+            (StepFailed,        "STEP_FAILED",          "A step of the process could not be done; it is tried again by itself."),
+            (DiskFull,          "DISK_FULL",            "The disk is nearly full; reading mail has stopped so that nothing is lost."),
+            (OrderStandsStill,  "ORDER_STANDS_STILL",   "An order from a customer has stood still longer than promised."),
+            (RecallTooLate,     "RECALL_TOO_LATE",      "The partner delivers what was declined: accept the deviations after all, or settle it with the partner."),
+        ]
+    };
+
+    pub fn name(self) -> &'static str {
+        AlarmKind::ALL.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+
+    pub fn explained(self) -> &'static str {
+        AlarmKind::ALL.iter().find(|row| row.0 == self).map_or("", |row| row.2)
     }
 }
 

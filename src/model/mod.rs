@@ -19,13 +19,13 @@ pub use jiff::{Timestamp, civil::Date};
 pub use message::{
     BackorderEncoding, Field, Habits, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Said, Schedule, Value,
 };
-pub use order::{Announced, Dossier, Order, OrderError, Position};
+pub use order::{Announced, Dossier, Order, OrderError, Position, Unanswered, Unwritten};
 pub use owed::{About, AlarmNews, Numbers, Outcome, Owed, Receipt, Writer};
 pub use place::{Place, Spot};
-pub use policy::{Channel, Partner, Policies, Settings};
+pub use policy::{Channel, Partner, Pause, Policies, Settings};
 pub use response::{
-    Approval, Deviation, DeviationCode, Fault, FaultCode, Line, LineDecision, Recall, RecallState, Response,
-    ResponseType, Return, Status, Step,
+    Approval, Course, Deviation, DeviationCode, Edit, EditTarget, Fault, FaultCode, Line, LineDecision, Override,
+    Recall, RecallState, Response, ResponseType, Return, ReturnPosition, Status, Step, Turn, Wait,
 };
 pub use rust_decimal::Decimal;
 pub use transmission::{Attempt, Recipient, Transmission, TransmissionKind, TransmissionStatus};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::ids::{ChannelId, OrderNumber, PartnerId, ResponseId};
+use super::owed::Owed;
 use super::response::{Recall, Response};
 
 /// An order as the channel placed it, with what responses have announced to its positions.
@@ -102,6 +103,18 @@ pub struct Dossier {
     /// ORDER_UNANSWERED per partner: how often it was asked about, so that reminding ends.
     #[serde(default)]
     pub unanswered: BTreeMap<PartnerId, Unanswered>,
+    /// Courtesies (receipts, reminders, withdrawals, questions) that could not be put into words yet; they are tried again.
+    #[serde(default)]
+    pub unwritten: Vec<Unwritten>,
+}
+
+/// A courtesy that is still owed because it could not be written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unwritten {
+    pub owed: Owed,
+    pub error: String,
+    pub tries: u32,
+    pub due: Timestamp,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -121,6 +134,7 @@ impl Dossier {
             recalls: Vec::new(),
             next_due: None,
             unanswered: BTreeMap::new(),
+            unwritten: Vec::new(),
         }
     }
 }

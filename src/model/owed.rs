@@ -59,6 +59,11 @@ pub enum About {
         alarm: Alarm,
         news: AlarmNews,
     },
+    /// ASK: an approver's question to the partner, in the approver's words.
+    Question {
+        by: String,
+        text: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +88,7 @@ pub struct Receipt {
     pub detail: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// All is decided.

@@ -8,8 +8,9 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::alarm::AlarmKind;
 use super::ids::{MailId, OrderNumber, PartnerId, ResponseId, TransmissionId};
-use super::message::{Field, HeadState, LineStatus, Message, Schedule};
+use super::message::{Field, HeadState, LineStatus, Message, Said, Schedule, Value};
 use super::place::Place;
 
 /// Where a response stands. Ids are labels: never compare them for success.
@@ -186,6 +187,73 @@ pub struct Response {
     /// Deviations that the channel accepted, so that a recheck does not ask again.
     #[serde(default)]
     pub approved: bool,
+    /// What the process remembers of the way besides: not for letters, but kept.
+    #[serde(default)]
+    pub course: Course,
+}
+
+/// What the process remembers of a response's way, so that deciding again comes to the same.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Course {
+    /// What the reader of the mail could not read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read_faults: Vec<Fault>,
+    /// An answer to REQUEST_NEW_RESPONSE named only some lines: the others, from the older response, each
+    /// value marked as filled in. Their line numbers follow those of the message.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taken_over: Vec<BTreeMap<Field, Said>>,
+    /// Values that a person set in this copy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
+    /// Its place in turn; that of the older response when it took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+    /// The type was said, taken over or promoted: it is not derived again.
+    pub type_fixed: bool,
+    /// A person let it go ahead of its turn.
+    pub released: bool,
+    /// Older responses whose place it took.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub supersedes: Vec<ResponseId>,
+    /// Made in the house for these positions of an older response only (a decline taken back in part).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<BTreeSet<u32>>,
+    /// The revision of the order it was last checked against.
+    pub order_revision: u32,
+    /// How often the step that cannot be done was tried.
+    pub retries: u32,
+    /// Alarms that stand for it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub alarms: BTreeSet<AlarmKind>,
+}
+
+/// A place in turn: the partner's own date (else the day it arrived), then arrival, then number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Turn {
+    pub date: Date,
+    pub arrived_at: Timestamp,
+    pub id: ResponseId,
+}
+
+/// A value that a person set (`response correct R5 --set 20.quantity_confirmed=8`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Edit {
+    pub target: EditTarget,
+    pub field: Field,
+    pub value: Value,
+    pub by: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EditTarget {
+    /// The message as a whole.
+    Head,
+    /// The answer to this order position, whatever the partner's lines were.
+    Position(u32),
+    /// A line of the message as the partner wrote it, from 0.
+    Line(usize),
 }
 
 /// One row walked.
@@ -391,6 +459,12 @@ pub struct Approval {
     /// What approvers wrote besides commands.
     #[serde(default)]
     pub comments: Vec<String>,
+    /// Questions of this version before `question`: reminders went unanswered, or it was delegated.
+    #[serde(default)]
+    pub earlier: Vec<TransmissionId>,
+    /// The response was declined as a whole, not line by line.
+    #[serde(default)]
+    pub whole: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -421,6 +495,11 @@ pub struct Recall {
     pub due: Option<Timestamp>,
     #[serde(default)]
     pub answered_at: Option<Timestamp>,
+    /// What the partner took back so far.
+    #[serde(default)]
+    pub taken: BTreeMap<u32, Decimal>,
+    #[serde(default)]
+    pub alarmed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -454,6 +533,47 @@ pub struct ReturnPosition {
 }
 
 impl Response {
+    /// A response as it is when its message has just been stored; the rest is found by checking it.
+    pub fn new(
+        id: ResponseId,
+        order: OrderNumber,
+        partner: PartnerId,
+        message: Message,
+        arrived_at: Timestamp,
+    ) -> Response {
+        Response {
+            id,
+            order,
+            partner,
+            response_type: message.response_type.unwrap_or(ResponseType::Initial),
+            status: Status::Initial,
+            mail: None,
+            entry_date: message.date(Field::EntryDate),
+            state: message.state(),
+            message,
+            arrived_at,
+            lines: Vec::new(),
+            faults: Vec::new(),
+            deviations: Vec::new(),
+            history: Vec::new(),
+            waits_for: None,
+            error: None,
+            approval: None,
+            returned: None,
+            composed: None,
+            failed_because: None,
+            forced: None,
+            superseded_by: None,
+            copied_from: None,
+            copied_to: None,
+            request: None,
+            reminders: 0,
+            due: None,
+            approved: false,
+            course: Course::default(),
+        }
+    }
+
     /// The order positions it speaks of.
     pub fn covers(&self) -> BTreeSet<u32> {
         self.lines.iter().filter(|line| line.ignored.is_none()).filter_map(|line| line.position).collect()

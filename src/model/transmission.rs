@@ -49,6 +49,8 @@ named_enum!(
         Reminder = "REMINDER",
         /// A question was taken back.
         Withdrawal = "WITHDRAWAL",
+        /// An approver asks the partner something (ASK).
+        Question = "QUESTION",
         /// To operators.
         Alarm = "ALARM",
         /// An order to the order system, by mail.
