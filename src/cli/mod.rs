@@ -3,6 +3,7 @@
 //! Habits that scripts rely on: with `--json`, JSON alone on stdout; logs on stderr; exit 0 done,
 //! 1 complaints (something was found or refused), 2 usage.
 
+pub mod document;
 pub mod mail;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ pub struct Cli {
 pub enum Command {
     /// What a mail says: its parts, the visible reply, how a decision would be read.
     Mail(mail::MailArgs),
+    /// What a reader of a file would see: lines, words and tables, as rules see them.
+    Document(document::Arguments),
 }
 
 /// Done: nothing to complain about.
@@ -54,5 +57,6 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Mail(args) => mail::run(args),
+        Command::Document(arguments) => document::run(&arguments),
     }
 }

@@ -14,6 +14,7 @@
 pub mod charset;
 mod grid;
 pub mod html;
+mod pdf;
 pub mod place;
 mod read;
 pub mod render;
@@ -68,12 +69,20 @@ pub struct Page {
     pub name: String,
     pub width: f64,
     pub height: f64,
+    /// By how many degrees, clockwise, the page as it is displayed was turned to be read; coordinates are
+    /// those of the turned page.
+    #[serde(skip_serializing_if = "is_level", default)]
+    pub turned: u16,
     /// Visual rows, top to bottom.
     pub lines: Vec<Line>,
     pub tables: Vec<Table>,
     /// Ruling lines (x0, y0, x1, y1), for readers of tables; not part of the JSON.
     #[serde(skip)]
     pub rules: Vec<[f64; 4]>,
+}
+
+fn is_level(turned: &u16) -> bool {
+    *turned == 0
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,9 @@
 //! Lines to cells. Shared by text (character grids) and drawn pages; knows boxes, not meanings.
 
 pub(super) mod bands;
+pub(super) mod drawn;
+pub(super) mod lattice;
+pub(super) mod rules;
 pub(super) mod stream;
 pub(super) mod text;
 
