@@ -183,8 +183,7 @@ impl Recorder {
             if !seen || colour.is_some_and(|colour| colour[3] < 10) {
                 continue;
             }
-            if is_box && colour.is_none_or(|colour| !self.behind(area.center()).is_some_and(|behind| behind == colour))
-            {
+            if is_box && colour.is_none_or(|colour| self.behind(area.center()) != Some(colour)) {
                 self.ink.rules.push([area.x0, area.y0, area.x1, area.y1]);
             }
             if shown.width() >= 3.0 && shown.height() >= 3.0 && self.surfaces.len() < SURFACES_MAX {
@@ -473,7 +472,8 @@ impl<'a> Device<'a> for Recorder {
     fn draw_image(&mut self, image: Image<'a, '_>, props: ImageDrawProps<'a>) {
         let (width, height) = (f64::from(image.width()), f64::from(image.height()));
         let area = props.transform.transform_rect_bbox(Rect::new(0.0, 0.0, width, height)).intersect(self.clip());
-        if !(area.width() > 2.0 && area.height() > 2.0) || !area.is_finite() {
+        let shown = area.width() > 2.0 && area.height() > 2.0 && area.is_finite();
+        if !shown {
             return;
         }
         if self.ink.pictures.len() < SURFACES_MAX {
