@@ -387,7 +387,7 @@ impl DatePattern {
 fn strip_char(text: &str, c: char) -> Option<&str> {
     let mut chars = text.chars();
     let first = chars.next()?;
-    (first == c || first.to_lowercase().eq(c.to_lowercase())).then(|| chars.as_str())
+    (first == c || first.to_lowercase().eq(c.to_lowercase())).then_some(chars.as_str())
 }
 
 fn take_digits(rest: &mut &str, least: usize, most: usize) -> Option<i16> {
