@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::DONE;
-use crate::mail::Mail;
+use crate::mail::{Mail, reply};
 
 #[derive(Args, Debug)]
 pub struct MailArgs {
@@ -25,6 +25,11 @@ enum MailCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Prints the visible reply: the author's new words alone.
+    Reply {
+        /// A file, or `-` for standard input.
+        mail: String,
+    },
 }
 
 /// Runs `postern mail ...`.
@@ -33,6 +38,13 @@ pub fn run(args: MailArgs) -> anyhow::Result<u8> {
         MailCommand::Show { mail, json } => {
             let raw = read(&mail)?;
             show(&Mail::parse(&raw), None, json);
+            Ok(DONE)
+        }
+        MailCommand::Reply { mail } => {
+            let reply = reply::of_bytes(&read(&mail)?).visible;
+            if !reply.is_empty() {
+                println!("{reply}");
+            }
             Ok(DONE)
         }
     }

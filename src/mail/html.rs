@@ -12,10 +12,14 @@ pub struct Line {
     pub text: String,
     /// How many `<blockquote>`s are around it.
     pub quote: usize,
+    /// At least one of them is marked as a client's quotation (`type=cite`, a class of its own).
+    pub cited: bool,
     /// Within a container that mail clients put around the original, or behind their divider.
     pub foreign: bool,
     /// Within a container that mail clients put around the signature.
     pub signature: bool,
+    /// Foreign only for a container that may hold answers in between.
+    soft: bool,
     /// Behind a ruling line (`<hr>`, or the top border Outlook draws): the line before it ended there.
     pub ruled: bool,
 }
@@ -58,6 +62,8 @@ enum Role {
     /// Head, style, script, or hidden by its style: not seen.
     Unseen,
     Quote,
+    /// A blockquote with a client's mark.
+    Cite,
     /// A client's container of the original.
     Foreign,
     /// Like `Foreign` while nothing in it is a blockquote; else only that is.
@@ -82,7 +88,9 @@ struct Page {
     open: Vec<Open>,
     unseen: usize,
     quote: usize,
+    cite: usize,
     foreign: usize,
+    soft: usize,
     signature: usize,
     preformatted: usize,
     /// From here to the end everything is the original.
@@ -135,11 +143,13 @@ impl Page {
         match role {
             Role::None => {}
             Role::Unseen => self.unseen += 1,
-            Role::Quote => {
+            Role::Quote | Role::Cite => {
                 self.quote += 1;
+                self.cite += usize::from(role == Role::Cite);
                 self.open.iter_mut().for_each(|open| open.quoting = true);
             }
-            Role::Foreign | Role::ForeignUnlessQuoting => self.foreign += 1,
+            Role::Foreign => self.foreign += 1,
+            Role::ForeignUnlessQuoting => self.soft += 1,
             Role::Signature => self.signature += 1,
             Role::Preformatted => self.preformatted += 1,
         }
@@ -171,16 +181,18 @@ impl Page {
             Role::None => {}
             Role::Unseen => self.unseen = self.unseen.saturating_sub(1),
             Role::Quote => self.quote = self.quote.saturating_sub(1),
+            Role::Cite => {
+                self.quote = self.quote.saturating_sub(1);
+                self.cite = self.cite.saturating_sub(1);
+            }
             Role::Foreign => self.foreign = self.foreign.saturating_sub(1),
             Role::ForeignUnlessQuoting => {
-                self.foreign = self.foreign.saturating_sub(1);
-                if open.quoting && self.foreign == 0 {
+                self.soft = self.soft.saturating_sub(1);
+                if open.quoting && self.soft == 0 {
                     let outside = self.quote;
-                    self.done
-                        .iter_mut()
-                        .skip(open.line)
-                        .filter(|line| line.quote == outside)
-                        .for_each(|line| line.foreign = false);
+                    let answers =
+                        self.done.iter_mut().skip(open.line).filter(|line| line.soft && line.quote == outside);
+                    answers.for_each(|line| line.foreign = false);
                 }
             }
             Role::Signature => self.signature = self.signature.saturating_sub(1),
@@ -242,7 +254,9 @@ impl Page {
         let line = Line {
             text,
             quote: self.quote,
-            foreign: self.foreign > 0 || self.cut,
+            cited: self.cite > 0,
+            foreign: self.foreign > 0 || self.soft > 0 || self.cut,
+            soft: self.foreign == 0 && !self.cut,
             signature: self.signature > 0,
             ruled: self.ruled,
         };
@@ -335,7 +349,11 @@ fn role(name: &str, attributes: &[(String, String)]) -> Role {
     let classes: Vec<&str> = class.split_ascii_whitespace().map(plain_name).collect();
     let has = |names: &[&str]| classes.iter().any(|class| names.contains(class));
     if name == "blockquote" {
-        return Role::Quote;
+        let cite = attribute(attributes, "type").eq_ignore_ascii_case("cite")
+            || !class.is_empty()
+            || !id.is_empty()
+            || squeezed.contains("border-left");
+        return if cite { Role::Cite } else { Role::Quote };
     }
     if has(&["gmail_quote", "gmail_quote_container", "protonmail_quote", "tutanota_quote", "zmail_extra"]) {
         return Role::ForeignUnlessQuoting;

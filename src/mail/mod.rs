@@ -12,6 +12,7 @@ pub mod encode;
 pub mod header;
 pub mod html;
 pub mod p7m;
+pub mod reply;
 pub mod token;
 pub mod transfer;
 
