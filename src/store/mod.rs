@@ -5,6 +5,11 @@
 //! refused alone and decided again. Keepers may gather the commits of many callers into one sync.
 //! Nothing above this room may assume that there is only one process.
 
+pub mod memory;
+pub mod redb;
+mod sound;
+mod written;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -18,7 +23,7 @@ use crate::model::{
 /// Everything that changes at one moment. It lands whole or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
-    /// Mails that are ours from now on (or whose drawer changes, when `raw` is `None`).
+    /// Mails that are ours from now on (or whose record changes, when `raw` is `None`).
     pub mails: Vec<MailTaken>,
     pub dossiers: Vec<DossierChange>,
     /// New or changed transmissions; `revision` is the one decided on, the keeper stores it plus one.
@@ -36,7 +41,8 @@ pub struct Commit {
 #[derive(Clone, Debug)]
 pub struct MailTaken {
     pub record: MailRecord,
-    /// The verified bytes; `None` when only the record changes (a rerun).
+    /// The verified bytes, whose SHA-256 is `record.digest`; `None` when only the record changes (a
+    /// rerun) or the bytes were too many to be fetched. The digest of a mail never changes.
     pub raw: Option<Vec<u8>>,
 }
 
@@ -67,7 +73,8 @@ pub struct MailRecord {
 #[derive(Clone, Debug)]
 pub struct DossierChange {
     pub dossier: Dossier,
-    /// The responses that differ from the stored ones.
+    /// The responses that are new or differ from the stored ones; the others are taken as they are stored.
+    /// A response that was stored once stays in its dossier.
     pub touched: BTreeSet<ResponseId>,
 }
 
@@ -108,6 +115,10 @@ pub enum StoreError {
     /// What was read is not what was written: stop and call a person.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// The commit contradicts itself or what is stored, whoever moved first: a mistake of the caller,
+    /// the same tomorrow. Never try again.
+    #[error("the commit makes no sense: {0}")]
+    Invalid(String),
 }
 
 /// Sequences of ids. What was reserved and not used is lost; gaps are harmless.
@@ -157,6 +168,29 @@ pub struct Counts {
     pub alarms_open: u64,
 }
 
+/// How the keeper stands, for the operator and for deciding to stop taking in mail before the disk is full.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// What is left on the disk below the store; `None` where there is no disk.
+    pub free_bytes: Option<u64>,
+    /// What the store's own files take.
+    pub used_bytes: u64,
+    /// The reserve that is given up when the disk is full, so that work begun can be finished.
+    pub ballast_bytes: u64,
+    /// What the reserve should be; more than `ballast_bytes` after the disk was full.
+    pub ballast_wanted: u64,
+    /// Why the last commit could not be written, until one lands again.
+    pub trouble: Option<String>,
+}
+
+impl Health {
+    /// No new mail should be taken in: the reserve is spent, or less than twice the reserve is left beside it.
+    pub fn is_short_of_space(&self) -> bool {
+        let spent = self.ballast_bytes < self.ballast_wanted;
+        spent || self.free_bytes.is_some_and(|free| free < self.ballast_wanted.saturating_mul(2))
+    }
+}
+
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// A keeper. All calls may block on a disk or a network; call them off the async threads.
@@ -166,13 +200,13 @@ pub trait Store: Send + Sync {
     fn commit_many(&self, commits: Vec<Commit>) -> Vec<Result<Receipt>> {
         commits.into_iter().map(|commit| self.commit(commit)).collect()
     }
-    /// The first of `count` new numbers.
+    /// The first of `count` new numbers, which nobody else gets while this keeper is open. Costs no disk access.
     fn reserve(&self, sequence: Sequence, count: u64) -> Result<u64>;
 
     fn dossier(&self, number: &OrderNumber) -> Result<Option<Dossier>>;
     /// Dossiers whose `next_due` has passed, earliest first.
     fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderNumber>>;
-    /// Order numbers in order, after `after`.
+    /// The numbers of registered orders in the order of their bytes, after `after`.
     fn orders(&self, after: Option<&OrderNumber>, limit: usize) -> Result<Vec<OrderNumber>>;
     /// The order that carries this supplier order number for this partner, if exactly one does.
     fn order_by_supplier_number(&self, partner: &PartnerId, number: &str) -> Result<Option<OrderNumber>>;
@@ -185,31 +219,34 @@ pub trait Store: Send + Sync {
     fn mail_by_message_id(&self, message_id: &str) -> Result<Vec<MailRecord>>;
     /// Newest first.
     fn mails(&self, filter: &MailFilter) -> Result<Vec<MailRecord>>;
-    /// Raw bytes by digest: mails, finished MIME.
+    /// Raw bytes by digest: mails, finished MIME. Their digest was checked after reading.
     fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
 
     fn transmission(&self, id: TransmissionId) -> Result<Option<Transmission>>;
     fn transmission_by_message_id(&self, message_id: &str) -> Result<Option<Transmission>>;
     /// Newest first.
     fn transmissions(&self, filter: &TransmissionFilter) -> Result<Vec<Transmission>>;
-    /// In DO_PUSH with `next_retry` passed or absent; oldest due first.
+    /// In DO_PUSH with `next_retry` passed or absent; absent ones first, then oldest due first.
     fn transmissions_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Transmission>>;
-    /// The earliest moment a transmission waits for.
+    /// The earliest moment a transmission waits for; the Unix epoch for one that waits for nothing.
     fn next_transmission_due(&self) -> Result<Option<Timestamp>>;
     /// The earliest `next_due` of all dossiers.
     fn next_dossier_due(&self) -> Result<Option<Timestamp>>;
     fn token(&self, hash: &Digest) -> Result<Option<TokenRecord>>;
     fn tokens_of(&self, transmission: TransmissionId) -> Result<Vec<TokenRecord>>;
 
+    /// Newest first.
     fn alarms(&self, open_only: bool, limit: usize) -> Result<Vec<Alarm>>;
+    /// Oldest first, from number `after + 1` on.
     fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditEntry>>;
     /// Checks the chain of the whole audit log; `Err(Damaged)` names the first broken entry.
     fn audit_verify(&self) -> Result<u64>;
     fn note(&self, name: &str) -> Result<Option<String>>;
     fn counts(&self) -> Result<Counts>;
 
-    /// Writes a consistent copy to `to` while work goes on.
+    /// Writes a consistent copy to the new folder `to` while work goes on. To restore it, open it.
     fn backup(&self, to: &std::path::Path) -> Result<()>;
     /// Forgets the raw bytes of mails in `drawer` received before `before`; records stay. Returns how many.
     fn forget_raw(&self, drawer: &str, before: Timestamp, limit: usize) -> Result<u64>;
+    fn health(&self) -> Health;
 }

@@ -1,0 +1,57 @@
+//! What every keeper promises (contract, one for all), and what
+//! redb alone promises.
+
+mod contract;
+
+mod make;
+
+use std::cell::RefCell;
+
+use postern::store::Store;
+use postern::store::memory::Memory;
+use postern::store::redb::{Options, Redb};
+
+/// No reserve on disk: tests open many stores.
+fn options() -> Options {
+    Options { ballast_bytes: 0, ..Options::default() }
+}
+
+/// The demo and the tests of other rooms would rest on a store that keeps other promises than the real one.
+#[test]
+fn memory_keeps_the_contract() {
+    contract::contract(|| Box::new(Memory::new()));
+}
+
+/// The gateway's promises to its users rest on these.
+#[test]
+fn redb_keeps_the_contract() {
+    let folders = RefCell::new(Vec::new());
+    contract::contract(|| {
+        let folder = tempfile::tempdir().unwrap();
+        // Small limits, so that the contract passes by files and by groups that are cut.
+        let options = Options { inline_bytes_max: 2048, group_commits_max: 3, ..options() };
+        let store: Box<dyn Store> = Box::new(Redb::open(folder.path(), options).unwrap());
+        folders.borrow_mut().push(folder);
+        store
+    });
+}
+
+/// Two gateways on one store would do everything twice.
+#[test]
+fn a_second_opener_is_told_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Redb::open(folder.path(), options()).unwrap();
+    let error = Redb::open(folder.path(), options()).err().unwrap();
+    assert!(error.to_string().contains("in use by another process"), "{error}");
+    drop(first);
+    Redb::open(folder.path(), options()).unwrap();
+}
+
+/// A wrong path in the configuration must not be taken for an empty store, nor a foreign file be overwritten.
+#[test]
+fn what_is_no_store_is_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("postern.redb"), "a shopping list".repeat(1000)).unwrap();
+    let error = Redb::open(folder.path(), options()).err().unwrap();
+    assert!(matches!(error, postern::store::StoreError::Damaged(_)), "{error}");
+}
