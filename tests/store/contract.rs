@@ -1,7 +1,10 @@
 //! What every keeper promises. Each page takes an empty store.
 
 use postern::model::*;
-use postern::store::*;
+use postern::store::{
+    Commit, Counts, DossierChange, MailFilter, MailTaken, Receipt, ResponseFilter, Result, Sequence, Store, StoreError,
+    TokenRecord, TransmissionFilter,
+};
 
 use crate::make::*;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use postern::model::*;
-use postern::store::*;
+use postern::store::{DossierChange, MailRecord, MailTaken, TokenRecord};
 
 pub fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -63,36 +63,14 @@ pub fn response(id: u64, order: &str, from: &str, status: Status) -> Response {
     message
         .fields
         .insert(Field::OrderNumber, Said::new(Value::Text(order.into()), order, "fields.order_number", place));
-    Response {
-        id: ResponseId(id),
-        order: number(order),
-        partner: partner(from),
-        response_type: ResponseType::Initial,
-        status,
-        mail: Some(MailId(id)),
-        message,
-        arrived_at: at(id as i64),
-        entry_date: None,
-        state: Some(HeadState::Accepted),
-        lines: vec![Line { position: Some(10), quantity_confirmed: "1.50".parse().unwrap(), ..Line::default() }],
-        faults: Vec::new(),
-        deviations: Vec::new(),
-        history: Vec::new(),
-        waits_for: None,
-        error: None,
-        approval: None,
-        returned: None,
-        composed: None,
-        failed_because: None,
-        forced: None,
-        superseded_by: None,
-        copied_from: None,
-        copied_to: None,
-        request: None,
-        reminders: 0,
-        due: None,
-        approved: false,
-    }
+    // From its written form, which may leave out what is not said.
+    let written = serde_json::json!({
+        "id": format!("R{id}"), "order": order, "partner": from, "type": "INITIAL", "status": status.name(),
+        "mail": format!("M{id}"), "message": message, "arrived_at": at(id as i64), "state": "ACC",
+        "lines": [Line { position: Some(10), quantity_confirmed: "1.50".parse().unwrap(), ..Line::default() }],
+        "faults": [], "deviations": [], "history": [],
+    });
+    serde_json::from_value(written).unwrap()
 }
 
 /// A dossier with these responses, all of them touched.
