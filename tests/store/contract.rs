@@ -72,7 +72,7 @@ fn mails_are_found_by_everything_they_are_known_by(store: &dyn Store) {
     assert_eq!(store.mail(MailId(5)).unwrap().as_ref(), Some(&record));
     assert_eq!(store.mail_by_digest(&record.digest).unwrap().as_ref(), Some(&record));
     let message_id = record.message_id.clone().unwrap();
-    assert_eq!(store.mail_by_message_id(&message_id).unwrap(), [record.clone()]);
+    assert_eq!(store.mail_by_message_id(&message_id).unwrap(), vec![record.clone()]);
     assert_eq!(store.mail_by_message_id("other").unwrap(), []);
     assert_eq!(store.blob(&record.digest).unwrap(), taken.raw);
     // Another mail with the same Message-ID is another mail.
