@@ -1,1 +1,3 @@
-//! (room to be furnished)
+//! The demo and the sandbox it runs in.
+
+pub mod sandbox;

@@ -116,8 +116,7 @@ impl ImapMailbox {
                 (false, true) => format!("{from}:* "),
                 (false, false) => format!("{from}:{to} "),
             };
-            let found: BTreeSet<u32> =
-                session.must(&format!("UID SEARCH {window}UNDELETED")).await?.found.into_iter().collect();
+            let found: BTreeSet<u32> = session.search(&format!("{window}UNDELETED")).await?.into_iter().collect();
             if whole {
                 self.handed.retain(|uid| found.contains(uid));
                 self.suspects.retain(|uid, _| found.contains(uid));
@@ -285,7 +284,7 @@ impl ImapMailbox {
         batch: Batch,
         taken: &mut Vec<Fetched>,
     ) -> Result<Option<String>, WireError> {
-        if self.session()?.must(&format!("UID SEARCH UID {uid} UNDELETED")).await?.found.is_empty() {
+        if self.session()?.search(&format!("UID {uid} UNDELETED")).await?.is_empty() {
             return Ok(None);
         }
         let sizes = self.sizes(&[uid]).await?;

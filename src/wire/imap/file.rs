@@ -61,7 +61,7 @@ impl Session {
     /// others marked, so it is given only when nothing else is marked; otherwise ours stay behind, marked, and are not
     /// fetched again.
     async fn copy_out(&mut self, set: &str, members: &[u32], folder: &str) -> Result<(), WireError> {
-        let left = self.must(&format!("UID SEARCH UID {set} UNDELETED")).await?.found;
+        let left = self.search(&format!("UID {set} UNDELETED")).await?;
         for (set, _) in uids::sets(&only(&left, members)) {
             let name = quote(&self.wire_name(folder));
             self.put_into(&format!("UID COPY {set} {name}"), folder).await?;
@@ -70,7 +70,7 @@ impl Session {
         if self.capabilities.has("UIDPLUS") {
             self.must(&format!("UID EXPUNGE {set}")).await?;
         } else {
-            let marked = self.must("UID SEARCH DELETED").await?.found;
+            let marked = self.search("DELETED").await?;
             if !marked.is_empty() && marked.iter().all(|uid| members.binary_search(uid).is_ok()) {
                 self.must("EXPUNGE").await?;
             }
@@ -101,7 +101,7 @@ impl Session {
         if members.iter().all(|uid| copied.contains(uid)) {
             return Ok(());
         }
-        let left = self.must(&format!("UID SEARCH UID {set} UNDELETED")).await?.found;
+        let left = self.search(&format!("UID {set} UNDELETED")).await?;
         match only(&left, members).as_slice() {
             [] => Ok(()),
             [first, ..] => Err(self.away(&format!("said it moved mail UID {first}, but it is still there"))),

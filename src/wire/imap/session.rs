@@ -101,6 +101,8 @@ pub(super) fn judge(text: &str) -> Refused {
 pub(super) struct Harvest {
     pub mails: Vec<Mail>,
     pub found: Vec<u32>,
+    /// A SEARCH response came, empty or not.
+    searched: bool,
     /// UIDs that the server says it copied or moved (COPYUID).
     pub copied: Vec<u32>,
     /// LIST named a mailbox that can be selected.
@@ -231,6 +233,15 @@ impl Session {
         }
     }
 
+    /// UID SEARCH. The standard demands a SEARCH response even for no mails; where none came it is asked for once more
+    /// before its absence is believed.
+    pub async fn search(&mut self, criteria: &str) -> Result<Vec<u32>, WireError> {
+        let command = format!("UID SEARCH {criteria}");
+        let first = self.must(&command).await?;
+        let harvest = if first.searched { first } else { self.must(&command).await? };
+        Ok(harvest.found)
+    }
+
     /// Runs one command to its tagged answer. The end of the connection, a BYE, silence or more than `allowed` bytes
     /// are `Away`; what was read whole before that is lost with it (see [`Session::fetch`]).
     pub async fn command(&mut self, command: &str, allowed: u64) -> Result<(Verdict, Harvest), WireError> {
@@ -324,7 +335,10 @@ impl Session {
                 self.exists = *count;
             }
             Response::Expunge(_) => self.exists = self.exists.saturating_sub(1),
-            Response::MailboxData(MailboxDatum::Search(uids)) => harvest.found.extend(uids),
+            Response::MailboxData(MailboxDatum::Search(uids)) => {
+                harvest.found.extend(uids);
+                harvest.searched = true;
+            }
             Response::MailboxData(MailboxDatum::List(list)) => {
                 let gone = |name: &NameAttribute<'_>| {
                     matches!(name, NameAttribute::NoSelect)
