@@ -172,7 +172,8 @@ async fn two_hundred_mails_through_each_script() {
             let distinct: BTreeSet<&Vec<u8>> = arrived.iter().collect();
             assert_eq!(distinct.len(), mails, "{name}");
             assert!(arrived.len() <= mails + unsure, "{name}: {} arrived, {unsure} unsure", arrived.len());
-            if expected != Told::Unsure {
+            // On a loaded machine an answer may come too late, too.
+            if expected != Told::Unsure && unsure == 0 {
                 assert_eq!(arrived.len(), mails, "{name}");
             }
         });

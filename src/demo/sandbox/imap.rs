@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use super::fault::Fault;
 use super::imap_view::{View, fetch, store};
-use super::world::World;
+use super::world::{Folder, StoredMail, World};
 use crate::wire::utf7;
 
 const COMMAND_BYTES_MAX: usize = 64 << 20;
@@ -431,9 +431,10 @@ fn selected(
     out: &mut Vec<u8>,
 ) -> String {
     let mails_of = |uids: &[u32]| {
-        let look =
-            |folder: &super::world::Folder| uids.iter().filter_map(|uid| folder.mails.get(uid).cloned()).collect();
-        world.look(account, &view.folder, look).unwrap_or_else(Vec::new)
+        let look = |folder: &Folder| -> Vec<StoredMail> {
+            uids.iter().filter_map(|uid| folder.mails.get(uid).cloned()).collect()
+        };
+        world.look(account, &view.folder, look).unwrap_or_default()
     };
     let writes = matches!(body, CommandBody::Store { .. } | CommandBody::Move { .. } | CommandBody::Expunge);
     if writes && view.read_only {
