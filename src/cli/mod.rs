@@ -5,6 +5,7 @@
 
 pub mod document;
 pub mod mail;
+pub mod template;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ pub enum Command {
     Mail(mail::MailArgs),
     /// What a reader of a file would see: lines, words and tables, as rules see them.
     Document(document::Arguments),
+    /// Letters: previews, lint, variables.
+    Template(template::TemplateArgs),
 }
 
 /// Done: nothing to complain about.
@@ -58,5 +61,6 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Mail(args) => mail::run(args),
         Command::Document(arguments) => document::run(&arguments),
+        Command::Template(args) => template::run(args),
     }
 }

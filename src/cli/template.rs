@@ -1,0 +1,167 @@
+//! `postern template`: what mails look like, what may be said in them, what is wrong with a folder of them.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+
+use crate::diagnostic::Diagnostic;
+use crate::template::{self, Templates, Words, example};
+
+#[derive(Args, Debug)]
+pub struct TemplateArgs {
+    #[command(subcommand)]
+    command: TemplateCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum TemplateCommand {
+    /// Writes a letter from an invented order: the text to the terminal, or all parts into a folder.
+    Preview {
+        /// A letter (`confirm_response`), a transmission type (`CONFIRM_RESPONSE`), or `all`.
+        letter: String,
+        #[arg(long, default_value = "en", value_name = "CODE")]
+        lang: String,
+        /// A folder of letters over the builtin ones.
+        #[arg(long, value_name = "DIR")]
+        templates: Option<PathBuf>,
+        /// Writes NAME.txt and NAME.html here.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Writes a JSON list of {name, subject, text, html} to stdout.
+        #[arg(long, conflicts_with = "out")]
+        json: bool,
+    },
+    /// Compiles all letters and writes every example: wrong variables, missing words and blocks are found.
+    Lint {
+        /// A folder of letters over the builtin ones; without it the builtin ones.
+        dir: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a letter may say: its variables.
+    Variables {
+        /// A letter (`confirm_response`) or a transmission type; all without it.
+        letter: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub fn run(args: TemplateArgs) -> anyhow::Result<u8> {
+    match args.command {
+        TemplateCommand::Preview { letter, lang, templates, out, json } => {
+            let templates = match templates {
+                None => Templates::builtin(),
+                Some(dir) => match Templates::load(&dir) {
+                    Ok(templates) => templates,
+                    Err(complaints) => {
+                        complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
+                        return Ok(super::COMPLAINTS);
+                    }
+                },
+            };
+            preview(&templates, &letter, &lang, out, json)
+        }
+        TemplateCommand::Lint { dir, json } => lint(dir.as_deref(), json),
+        TemplateCommand::Variables { letter, json } => variables(letter.as_deref(), json),
+    }
+}
+
+fn preview(templates: &Templates, wanted: &str, lang: &str, out: Option<PathBuf>, json: bool) -> anyhow::Result<u8> {
+    if !templates.languages().iter().any(|one| one == lang) {
+        eprintln!("postern: there is no language `{lang}`; there are {}", templates.languages().join(", "));
+        return Ok(super::USAGE);
+    }
+    let name = wanted.to_lowercase();
+    let examples: Vec<_> = example::all()
+        .into_iter()
+        .filter(|one| name == "all" || one.name == name || one.letter_name() == name)
+        .collect();
+    if examples.is_empty() {
+        eprintln!("postern: there is no letter `{wanted}`; there are all, {}", letters().join(", "));
+        return Ok(super::USAGE);
+    }
+    let mut listed = Vec::new();
+    for example in examples {
+        let example = example.in_language(lang);
+        let words = match templates.write(&example.letter()) {
+            Ok(words) => words,
+            Err(complaint) => {
+                eprintln!("{}", complaint.draw(templates.source(&complaint.file), false));
+                return Ok(super::COMPLAINTS);
+            }
+        };
+        match (&out, json) {
+            (Some(dir), _) => {
+                std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+                for (ending, text) in [("txt", with_subject(&words)), ("html", words.html)] {
+                    let path = dir.join(format!("{}.{ending}", example.name));
+                    std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+                    eprintln!("{}", path.display());
+                }
+            }
+            (None, true) => listed.push(serde_json::json!({
+                "name": example.name, "subject": words.subject, "text": words.text, "html": words.html
+            })),
+            (None, false) => println!("{}", with_subject(&words)),
+        }
+    }
+    if json {
+        println!("{}", serde_json::json!({ "v": 1, "letters": listed }));
+    }
+    Ok(super::DONE)
+}
+
+fn with_subject(words: &Words) -> String {
+    format!("Subject: {}\n\n{}", words.subject, words.text)
+}
+
+fn letters() -> Vec<String> {
+    let mut names: Vec<String> = example::all().iter().map(|example| example.letter_name().to_string()).collect();
+    names.dedup();
+    names
+}
+
+fn lint(dir: Option<&std::path::Path>, json: bool) -> anyhow::Result<u8> {
+    let (templates, complaints) = match template::lint(dir) {
+        Ok((templates, complaints)) => (Some(templates), complaints),
+        Err(complaints) => (None, complaints),
+    };
+    if json {
+        println!("{}", serde_json::json!({ "v": 1, "diagnostics": complaints }));
+    } else {
+        let source = |complaint: &Diagnostic| {
+            templates.as_ref().map_or(String::new(), |templates| templates.source(&complaint.file).to_string())
+        };
+        for complaint in &complaints {
+            println!("{}\n", complaint.draw(&source(complaint), false));
+        }
+        match complaints.len() {
+            0 => println!("all letters are sound"),
+            1 => println!("1 complaint"),
+            n => println!("{n} complaints"),
+        }
+    }
+    Ok(if complaints.is_empty() { super::DONE } else { super::COMPLAINTS })
+}
+
+fn variables(letter: Option<&str>, json: bool) -> anyhow::Result<u8> {
+    let name = letter.map(str::to_lowercase);
+    if let Some(name) = &name
+        && !letters().contains(name)
+    {
+        eprintln!("postern: there is no letter `{name}`; there are {}", letters().join(", "));
+        return Ok(super::USAGE);
+    }
+    let variables = template::variables(name.as_deref());
+    if json {
+        println!("{}", serde_json::json!({ "v": 1, "variables": variables }));
+        return Ok(super::DONE);
+    }
+    let width = variables.iter().map(|variable| variable.name.len()).max().unwrap_or(0);
+    for variable in variables {
+        println!("{:width$}  {}", variable.name, variable.meaning);
+    }
+    Ok(super::DONE)
+}

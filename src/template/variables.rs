@@ -1,0 +1,202 @@
+//! The variables of letters, told to whoever edits one.
+
+/// One variable: its path, what it is, and in which letters it is filled (empty = in all).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Variable {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    #[serde(skip)]
+    letters: &'static [&'static str],
+}
+
+const REQUEST: &[&str] = &["request_new_response", "reminder_request_new_response"];
+const QUESTION: &[&str] = &["confirm_response", "reminder_confirm_response", "receipt"];
+const RECALL: &[&str] = &["send_order_recall", "reminder_send_order_recall", "withdrawal"];
+const REMINDER: &[&str] = &["reminder_request_new_response", "reminder_confirm_response", "reminder_send_order_recall"];
+const LINES: &[&str] = &[
+    "confirm_response",
+    "reminder_confirm_response",
+    "send_response_initial",
+    "send_response_continuous",
+    "create_documents",
+];
+const ALL: &[&str] = &[];
+
+#[rustfmt::skip]
+const VARIABLES: &[(&str, &str, &[&str])] = &[
+    ("kind",                         "the transmission's type, e.g. CONFIRM_RESPONSE", ALL),
+    ("transmission",                 "its number, e.g. T77", ALL),
+    ("lang",                         "the language, e.g. en", ALL),
+    ("now",                          "when it was written (| time)", ALL),
+    ("zone",                         "the reader's time zone", ALL),
+    ("words",                        "the words of words.toml: words.column.line, words.verb.approve ...", ALL),
+    ("order",                        "the number of the order", ALL),
+    ("ordered_at",                   "when it was ordered (| time)", ALL),
+    ("currency",                     "ISO 4217, e.g. EUR", ALL),
+    ("supplier_order_number",        "the partner's number of the order", ALL),
+    ("partner.id",                   "the partner in the configuration", ALL),
+    ("partner.name",                 "as people call it", ALL),
+    ("channel.id",                   "the order channel in the configuration", ALL),
+    ("channel.name",                 "as people call it", ALL),
+    ("response.id",                  "the response, e.g. R18342", ALL),
+    ("response.type",                "INITIAL or CONTINUOUS", ALL),
+    ("response.number",              "the partner's number of it", ALL),
+    ("response.entry_date",          "the partner's date of it (| date)", ALL),
+    ("response.arrived_at",          "when it arrived (| time)", ALL),
+    ("response.note",                "the partner's note on the whole", ALL),
+    ("token",                        "binds the answer to this question, e.g. 7Q2K-9MXT-4CHB", ALL),
+    ("reply_to",                     "where answers go", ALL),
+    ("partner_words[]",              "lines of the partner's mail (| quote)", ALL),
+    ("due",                          "when we remind (| time)", ALL),
+    ("ordered[]",                    "the partner's positions as ordered: position, article, name, quantity, unit, price, date", ALL),
+    ("fill_in",                      "the block to fill in (| verbatim)", REQUEST),
+    ("faults[].code",                "e.g. MISSING_DATE", REQUEST),
+    ("faults[].position",            "the order's line number, where known", REQUEST),
+    ("faults[].article",             "its article number", REQUEST),
+    ("faults[].said",                "what is wrong, in words", REQUEST),
+    ("faults[].read",                "what was read there", REQUEST),
+    ("faults[].place",               "where in the mail, in words", REQUEST),
+    ("faults[].needed",              "what is needed, in words", REQUEST),
+    ("faults[].example",             "an example from the order", REQUEST),
+    ("expires",                      "when the question ends (| time)", QUESTION),
+    ("asked[]",                      "the addresses that are asked", QUESTION),
+    ("next_asked[]",                 "the addresses that are asked next", QUESTION),
+    ("deviations[].code",            "e.g. PRICE_CHANGED; deviations in question that are still open", QUESTION),
+    ("deviations[].what",            "the code in words", QUESTION),
+    ("deviations[].position",        "the line number; none for an added article", QUESTION),
+    ("deviations[].article",         "the article number", QUESTION),
+    ("deviations[].name",            "the article's name", QUESTION),
+    ("deviations[].ordered",         "in words, as are the next three", QUESTION),
+    ("deviations[].confirmed",       "", QUESTION),
+    ("deviations[].difference",      "with its sign", QUESTION),
+    ("deviations[].tolerance",       "what would have been accepted", QUESTION),
+    ("deviations[].impact",          "what it costs, in words", QUESTION),
+    ("deviations[].impact_amount",   "the same as a number", QUESTION),
+    ("deviations[].days",            "days later (earlier below zero)", QUESTION),
+    ("deviations[].within",          "false here; true in `within[]`", QUESTION),
+    ("within[]",                     "deviations within tolerance, same fields", QUESTION),
+    ("impact",                       "the sum of all impacts (| signed_money(currency))", QUESTION),
+    ("days_late",                    "the latest delivery, in days after the wish (| days)", QUESTION),
+    ("open[]",                       "line numbers still in question (| lines)", QUESTION),
+    ("as_ordered[]",                 "line numbers confirmed as ordered", QUESTION),
+    ("approved[]",                   "line numbers approved already", QUESTION),
+    ("declined[]",                   "line numbers declined already", QUESTION),
+    ("lines[].position",             "the line number", LINES),
+    ("lines[].article",              "the article number", LINES),
+    ("lines[].name",                 "the article's name", LINES),
+    ("lines[].unit",                 "the unit", LINES),
+    ("lines[].status",               "accepted, unchanged, changed, backordered, canceled, added (words.status[...])", LINES),
+    ("lines[].ordered",              "the ordered quantity (| quantity)", LINES),
+    ("lines[].confirmed",            "the confirmed quantity", LINES),
+    ("lines[].confirmed_date",       "and when it comes (| date)", LINES),
+    ("lines[].backordered",          "the quantity that comes later", LINES),
+    ("lines[].backordered_date",     "and when", LINES),
+    ("lines[].canceled",             "the quantity that does not come", LINES),
+    ("lines[].price",                "the net price of one unit (| money(currency))", LINES),
+    ("lines[].substitute",           "the article that comes instead", LINES),
+    ("lines[].reason",               "the partner's reason", LINES),
+    ("lines[].note",                 "the partner's note", LINES),
+    ("lines[].schedule[]",           "several deliveries: quantity, date", LINES),
+    ("lines[].filled[]",             "fields that were filled in from the order, in words", LINES),
+    ("more_lines",                   "how many further lines stand in the attached data", LINES),
+    ("total",                        "confirmed and later quantities at their prices; none where a price is missing", LINES),
+    ("recall.reason",                "why, as the decision says", RECALL),
+    ("recall.asked_at",              "when it was asked (| time); none at first", RECALL),
+    ("recall.positions[].position",  "the line number", RECALL),
+    ("recall.positions[].article",   "the article number", RECALL),
+    ("recall.positions[].name",      "the article's name", RECALL),
+    ("recall.positions[].quantity",  "how much is recalled (| quantity(unit))", RECALL),
+    ("recall.positions[].unit",      "the unit", RECALL),
+    ("recall.positions[].why[]",     "the deviations that were declined, in words", RECALL),
+    ("receipt.outcome",              "decided, partly, already_decided, no_longer_asked, not_understood, comment, asked, on_hold, delegated, status, help, recall_answered, undone", &["receipt"]),
+    ("receipt.lines[].said",         "a line of the reply", &["receipt"]),
+    ("receipt.lines[].read_as",      "how it was read", &["receipt"]),
+    ("receipt.approved[]",           "line numbers approved", &["receipt"]),
+    ("receipt.declined[]",           "line numbers declined", &["receipt"]),
+    ("receipt.open[]",               "line numbers still open", &["receipt"]),
+    ("receipt.detail",               "until when it is held, who was asked, who decided before", &["receipt"]),
+    ("reminder.of",                  "the transmission that is unanswered, e.g. T5", REMINDER),
+    ("reminder.of_kind",             "its type", REMINDER),
+    ("reminder.count",               "the first, second ... reminder", REMINDER),
+    ("reminder.asked_at",            "when it was asked (| time)", REMINDER),
+    ("unanswered.positions[]",       "positions nobody answered, as `ordered[]`", &["unanswered"]),
+    ("unanswered.count",             "the first, second ... reminder", &["unanswered"]),
+    ("withdrawal.of",                "the question that was taken back, e.g. T5", &["withdrawal"]),
+    ("withdrawal.reason",            "why", &["withdrawal"]),
+    ("alarm.id",                     "e.g. A3", &["alarm"]),
+    ("alarm.kind",                   "e.g. FAULTY", &["alarm"]),
+    ("alarm.title",                  "in words", &["alarm"]),
+    ("alarm.todo",                   "what to do", &["alarm"]),
+    ("alarm.news",                   "started, reminder, over", &["alarm"]),
+    ("alarm.subject",                "what it is about, e.g. R12", &["alarm"]),
+    ("alarm.message",                "what happened", &["alarm"]),
+    ("alarm.started_at",             "(| time)", &["alarm"]),
+    ("alarm.ended_at",               "(| time)", &["alarm"]),
+];
+
+/// The variables of a letter (`confirm_response`); of all letters without one. Variables of other
+/// letters are there too, but empty or none.
+pub fn variables(letter: Option<&str>) -> Vec<Variable> {
+    let wanted = |letters: &[&str]| letters.is_empty() || letter.is_none_or(|letter| letters.contains(&letter));
+    VARIABLES
+        .iter()
+        .filter(|(_, _, letters)| wanted(letters))
+        .map(|&(name, meaning, letters)| Variable { name, meaning, letters })
+        .collect()
+}
+
+/// The top names, for the lint.
+pub fn top_names() -> impl Iterator<Item = &'static str> {
+    VARIABLES.iter().map(|(name, ..)| name.split(['.', '[']).next().unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::view::{Frame, View};
+    use crate::template::{example, language::Language, sources::builtin};
+    use std::collections::BTreeSet;
+
+    /// A variable that is not told of cannot be used; one that is told of and missing breaks the letter.
+    #[test]
+    fn the_list_says_what_letters_get() {
+        let text = &builtin()["en/words.toml"];
+        let (language, _) = Language::read("en", "en/words.toml", text, None).unwrap();
+        let mut seen = BTreeSet::new();
+        for example in example::all() {
+            let letter = example.letter();
+            let view = View::of(&letter, &Frame::of(&letter), &language);
+            collect("", &serde_json::to_value(&view).unwrap(), &mut seen);
+        }
+        // Lists of the same shape as another one are told of once.
+        let same = ["ordered[].", "within[].", "unanswered.positions[].", "lines[].schedule[]."];
+        let told: BTreeSet<&str> = VARIABLES.iter().map(|(name, ..)| *name).collect();
+        let is_told = |name: &str| {
+            told.contains(name)
+                || told.iter().any(|one| one.starts_with(&format!("{name}.")))
+                || same.iter().any(|list| name.starts_with(list))
+        };
+        let untold: Vec<_> = seen.iter().filter(|name| !is_told(name)).collect();
+        assert!(untold.is_empty(), "not told of: {untold:?}");
+        let missing: Vec<_> =
+            told.iter().filter(|name| !seen.contains(**name) && !["words", "zone"].contains(*name)).collect();
+        assert!(missing.is_empty(), "told of, never seen: {missing:?}");
+    }
+
+    fn collect(path: &str, value: &serde_json::Value, out: &mut BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map {
+                    collect(&if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, value, out);
+                }
+            }
+            serde_json::Value::Array(items) => {
+                out.insert(format!("{path}[]"));
+                items.iter().filter(|item| item.is_object()).for_each(|item| collect(&format!("{path}[]"), item, out));
+            }
+            _ => {
+                out.insert(path.to_string());
+            }
+        }
+    }
+}
