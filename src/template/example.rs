@@ -13,7 +13,7 @@ use crate::model::response::RecallState;
 use crate::model::{
     AlarmId, Approval, Channel, ChannelId, Deviation, DeviationCode, Dossier, Fault, FaultCode, Field, Line,
     LineDecision, LineStatus, Message, MessageKind, Order, OrderNumber, Owed, Partner, PartnerId, Place, Policies,
-    Position, Recall, Recipient, Response, ResponseId, ResponseType, Status, TransmissionId, TransmissionKind,
+    Position, Recall, Recipient, Response, ResponseId, Status, TransmissionId, TransmissionKind,
 };
 
 /// A letter with all that it is written from.
@@ -105,6 +105,7 @@ pub fn all() -> Vec<Example> {
             composed(),
         ),
         example("unanswered", Kind::Reminder, partner(), unanswered(), ordered()),
+        example("question", Kind::Question, partner(), question(), deviating()),
         example("withdrawal", Kind::Withdrawal, approvers(), withdrawal(), deviating()),
     ];
     all.extend(receipts());
@@ -269,36 +270,11 @@ fn ordered() -> Dossier {
 }
 
 fn response(status: Status) -> Response {
-    Response {
-        id: RESPONSE,
-        order: number(),
-        partner: partner_id(),
-        response_type: ResponseType::Initial,
-        status,
-        mail: None,
-        message: message(),
-        arrived_at: hours(-2),
-        entry_date: Some(date(2026, 11, 21)),
-        state: None,
-        lines: Vec::new(),
-        faults: Vec::new(),
-        deviations: Vec::new(),
-        history: Vec::new(),
-        waits_for: None,
-        error: None,
-        approval: None,
-        returned: None,
-        composed: None,
-        failed_because: None,
-        forced: None,
-        superseded_by: None,
-        copied_from: None,
-        copied_to: None,
-        request: None,
-        reminders: 0,
-        due: Some(hours(48)),
-        approved: false,
-    }
+    let mut response = Response::new(RESPONSE, number(), partner_id(), message(), hours(-2));
+    response.status = status;
+    response.entry_date = Some(date(2026, 11, 21));
+    response.due = Some(hours(48));
+    response
 }
 
 fn message() -> Message {
@@ -407,6 +383,8 @@ fn deviating() -> Dossier {
         lines: [20, 30, 40].into_iter().map(|position| (position, LineDecision::Open)).collect(),
         decided_by: None,
         comments: Vec::new(),
+        earlier: Vec::new(),
+        whole: false,
     });
     dossier(response)
 }
@@ -447,6 +425,8 @@ fn declined() -> Dossier {
         reminders: 0,
         due: None,
         answered_at: None,
+        taken: BTreeMap::new(),
+        alarmed: false,
     });
     dossier
 }
@@ -468,6 +448,11 @@ fn composed() -> Dossier {
 
 fn unanswered() -> About {
     About::Unanswered { partner: partner_id(), positions: vec![10, 20, 30, 40], count: 1 }
+}
+
+fn question() -> About {
+    let text = "Can you deliver line 30 in one go?\nOtherwise we take another article.".to_string();
+    About::Question { by: "anna@nordlicht.example".into(), text }
 }
 
 fn withdrawal() -> About {

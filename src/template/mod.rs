@@ -195,6 +195,7 @@ fn file_of(owed: &Owed) -> Result<&'static str, Diagnostic> {
         },
         (About::Unanswered { .. }, _) => "unanswered.j2",
         (About::Receipt(_), _) => "receipt.j2",
+        (About::Question { .. }, _) => "question.j2",
         (About::Withdrawal { .. }, _) => "withdrawal.j2",
         (About::Alarm { .. }, _) => "alarm.j2",
         (About::Recall { .. }, _) => "send_order_recall.j2",

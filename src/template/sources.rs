@@ -29,6 +29,7 @@ macro_rules! languages {
                 "alarm.j2",
                 "confirm_response.j2",
                 "create_documents.j2",
+                "question.j2",
                 "receipt.j2",
                 "reminder_confirm_response.j2",
                 "reminder_request_new_response.j2",

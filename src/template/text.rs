@@ -6,8 +6,6 @@ use super::markup::{Block, Inline, Link, Table};
 
 /// RFC 5322 section 2.1.1: lines of at most 78 characters.
 const WIDTH: usize = 78;
-/// Between two columns of a table.
-const GAP: usize = 2;
 
 pub fn render(blocks: &[Block]) -> String {
     let mut out = String::new();
@@ -88,24 +86,23 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Columns where they fit (cells may wrap, amounts and dates only if nothing else helps), else one record
-/// a row.
+/// Columns where they fit (cells may wrap; amounts and dates only if nothing else helps), else one
+/// record a row.
 fn draw(table: &Table) -> String {
     let head: Vec<String> = table.head.iter().map(words).collect();
     let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(words).collect()).collect();
-    if let Some(widths) = widths(&head, &rows) {
-        return columns(&head, &rows, &widths, &table.right);
+    let loosen = |cell: &String| cell.replace(['\u{a0}', '\u{202f}'], " ");
+    let loose: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(loosen).collect()).collect();
+    for (rows, gap) in [(&rows, 2), (&rows, 1), (&loose, 2)] {
+        if let Some(widths) = widths(&head, rows, gap) {
+            return columns(&head, rows, &widths, &table.right, &" ".repeat(gap));
+        }
     }
-    let loose: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| cell.replace(['\u{a0}', '\u{202f}'], " ")).collect()).collect();
-    match widths(&head, &loose) {
-        Some(widths) => columns(&head, &loose, &widths, &table.right),
-        None => records(&head, &rows),
-    }
+    records(&head, &rows)
 }
 
 /// The width of each column: natural where all fit, else the widest give way down to their longest word.
-fn widths(head: &[String], rows: &[Vec<String>]) -> Option<Vec<usize>> {
+fn widths(head: &[String], rows: &[Vec<String>], gap: usize) -> Option<Vec<usize>> {
     let measure = |of: fn(&str) -> usize| -> Vec<usize> {
         let column = |index: usize| {
             let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| of(cell));
@@ -115,7 +112,7 @@ fn widths(head: &[String], rows: &[Vec<String>]) -> Option<Vec<usize>> {
     };
     let mut widths = measure(|cell| cell.width());
     let least = measure(|cell| cell.split(' ').map(UnicodeWidthStr::width).max().unwrap_or(0));
-    let room = WIDTH.checked_sub(GAP * head.len().saturating_sub(1))?;
+    let room = WIDTH.checked_sub(gap * head.len().saturating_sub(1))?;
     if least.iter().sum::<usize>() > room {
         return None;
     }
@@ -127,7 +124,7 @@ fn widths(head: &[String], rows: &[Vec<String>]) -> Option<Vec<usize>> {
     Some(widths)
 }
 
-fn columns(head: &[String], rows: &[Vec<String>], widths: &[usize], right: &[bool]) -> String {
+fn columns(head: &[String], rows: &[Vec<String>], widths: &[usize], right: &[bool], gap: &str) -> String {
     let line = |row: &[String]| -> Vec<String> {
         let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(cell, wide)| wrap(cell, *wide)).collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(1);
@@ -138,7 +135,7 @@ fn columns(head: &[String], rows: &[Vec<String>], widths: &[usize], right: &[boo
                     let blank = " ".repeat(wide.saturating_sub(text.width()));
                     if *right { format!("{blank}{text}") } else { format!("{text}{blank}") }
                 });
-                parts.collect::<Vec<_>>().join(&" ".repeat(GAP))
+                parts.collect::<Vec<_>>().join(gap)
             })
             .collect()
     };
@@ -146,7 +143,7 @@ fn columns(head: &[String], rows: &[Vec<String>], widths: &[usize], right: &[boo
     let airy = drawn.iter().any(|lines| lines.len() > 1);
     let mut out = String::new();
     line(head).iter().for_each(|line| push(&mut out, line));
-    push(&mut out, &widths.iter().map(|wide| "-".repeat(*wide)).collect::<Vec<_>>().join(&" ".repeat(GAP)));
+    push(&mut out, &widths.iter().map(|wide| "-".repeat(*wide)).collect::<Vec<_>>().join(gap));
     for (index, lines) in drawn.iter().enumerate() {
         if airy && index > 0 {
             out.push('\n');

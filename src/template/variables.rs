@@ -123,6 +123,8 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("unanswered.count",             "the first, second ... reminder", &["unanswered"]),
     ("withdrawal.of",                "the question that was taken back, e.g. T5", &["withdrawal"]),
     ("withdrawal.reason",            "why", &["withdrawal"]),
+    ("question.by",                  "the approver who asks; partners are not told by the builtin letter", &["question"]),
+    ("question.text[]",              "lines of the question (| quote)", &["question"]),
     ("alarm.id",                     "e.g. A3", &["alarm"]),
     ("alarm.kind",                   "e.g. FAULTY", &["alarm"]),
     ("alarm.title",                  "in words", &["alarm"]),
@@ -173,6 +175,7 @@ mod tests {
         let told: BTreeSet<&str> = VARIABLES.iter().map(|(name, ..)| *name).collect();
         let is_told = |name: &str| {
             told.contains(name)
+                || told.contains(format!("{name}[]").as_str())
                 || told.iter().any(|one| one.starts_with(&format!("{name}.")))
                 || same.iter().any(|list| name.starts_with(list))
         };

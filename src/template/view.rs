@@ -171,6 +171,7 @@ pub struct View {
     pub reminder: Option<ReminderView>,
     pub unanswered: Option<UnansweredView>,
     pub withdrawal: Option<WithdrawalView>,
+    pub question: Option<QuestionView>,
     pub alarm: Option<AlarmView>,
 }
 
@@ -278,6 +279,12 @@ pub struct UnansweredView {
 pub struct WithdrawalView {
     pub of: String,
     pub reason: String,
+}
+
+#[derive(Serialize)]
+pub struct QuestionView {
+    pub by: String,
+    pub text: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -391,6 +398,10 @@ impl View {
                 About::Withdrawal { of, reason } => Some(WithdrawalView { of: of.to_string(), reason: reason.clone() }),
                 _ => None,
             },
+            question: match &owed.about {
+                About::Question { by, text } => Some(QuestionView { by: by.clone(), text: quoted(text) }),
+                _ => None,
+            },
             alarm: match &owed.about {
                 About::Alarm { alarm, news } => {
                     let kind = alarm.kind.name();
@@ -398,7 +409,7 @@ impl View {
                         id: alarm.id.to_string(),
                         title: language.text(&format!("alarm.{kind}.title")).to_string(),
                         todo: language.text(&format!("alarm.{kind}.todo")).to_string(),
-                        kind,
+                        kind: kind.to_string(),
                         news: *news,
                         subject: alarm.subject.clone(),
                         message: alarm.message.clone(),
