@@ -97,8 +97,9 @@ fn page(mut ink: Ink) -> Page {
     if turned > 0 {
         ink.turn(turned);
     }
-    let lines = rows::lines(words::words(&ink.glyphs));
-    let tables = table::drawn::tables(&lines, &ink.rules);
+    let mut lines = rows::lines(words::words(&ink.glyphs));
+    let table::drawn::Found { tables, lifts } = table::drawn::tables(&lines, &ink.rules);
+    rows::lift(&mut lines, &lifts);
     Page {
         width: ink.width,
         height: ink.height,

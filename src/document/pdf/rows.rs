@@ -1,7 +1,7 @@
 //! Words to visual rows.
 
 use super::words::Turned;
-use crate::document::{Line, Word};
+use crate::document::{Line, Word, table::stream::Lift};
 
 /// How far the middles of two words on one row may be apart, in heights of the smaller one.
 const TOLERANCE: f64 = 0.45;
@@ -17,6 +17,21 @@ pub(super) fn lines(words: Vec<Turned>) -> Vec<Line> {
     }
     lines.sort_by(|a, b| top(a).total_cmp(&top(b)));
     lines
+}
+
+/// Puts numbers that hang off their row onto it.
+pub(super) fn lift(lines: &mut Vec<Line>, lifts: &[Lift]) {
+    for lift in lifts {
+        let Some(from) = lines.get_mut(lift.from) else { continue };
+        let hangs = |word: &Word| !word.hidden && word.x0 >= lift.x0 - 0.01 && word.x1 <= lift.x1 + 0.01;
+        let (hanging, stays): (Vec<Word>, Vec<Word>) = std::mem::take(&mut from.words).into_iter().partition(hangs);
+        from.words = stays;
+        if let Some(to) = lines.get_mut(lift.to) {
+            to.words.extend(hanging);
+            to.words.sort_by(|a, b| a.x0.total_cmp(&b.x0));
+        }
+    }
+    lines.retain(|line| !line.words.is_empty());
 }
 
 fn top(line: &Line) -> f64 {

@@ -10,6 +10,12 @@ pub(crate) struct Band {
     pub votes: usize,
 }
 
+impl Band {
+    pub(crate) fn meets(&self, phrase: &Phrase) -> bool {
+        overlap((self.x0, self.x1), phrase.core()) > 0.0
+    }
+}
+
 fn overlap(a: (f64, f64), b: (f64, f64)) -> f64 {
     a.1.min(b.1) - a.0.max(b.0)
 }
@@ -22,10 +28,11 @@ pub(crate) fn bands<'a>(phrases: impl IntoIterator<Item = &'a Phrase>) -> Vec<Ba
     // Sorted by x0 and never overlapping, so that the neighbours are the only ones to compare with.
     let mut bands: Vec<Band> = Vec::new();
     for phrase in ordered {
-        let from = bands.partition_point(|band| band.x1 <= phrase.x0);
-        let to = bands.partition_point(|band| band.x0 < phrase.x1);
+        let (core0, core1) = phrase.core();
+        let from = bands.partition_point(|band| band.x1 <= core0);
+        let to = bands.partition_point(|band| band.x0 < core1);
         if from >= to {
-            bands.insert(from, Band { x0: phrase.x0, x1: phrase.x1, votes: 1 });
+            bands.insert(from.min(bands.len()), Band { x0: phrase.x0, x1: phrase.x1, votes: 1 });
         } else if from + 1 == to
             && let Some(band) = bands.get_mut(from)
         {
@@ -38,15 +45,21 @@ pub(crate) fn bands<'a>(phrases: impl IntoIterator<Item = &'a Phrase>) -> Vec<Ba
 }
 
 /// The first and last band that a phrase lies in; the nearest one when it lies in none.
-pub(crate) fn span(bands: &[Band], x0: f64, x1: f64) -> Option<(usize, usize)> {
-    let meets = |band: &Band| overlap((band.x0, band.x1), (x0, x1)) > 0.0;
-    let first = bands.iter().position(meets);
-    let last = bands.iter().rposition(meets);
+pub(crate) fn span(bands: &[Band], phrase: &Phrase) -> Option<(usize, usize)> {
+    let first = bands.iter().position(|band| band.meets(phrase));
+    let last = bands.iter().rposition(|band| band.meets(phrase));
     if let (Some(first), Some(last)) = (first, last) {
         return Some((first, last));
     }
-    let middle = (x0 + x1) / 2.0;
+    let middle = (phrase.x0 + phrase.x1) / 2.0;
     let distance = |band: &Band| (band.x0 - middle).abs().min((band.x1 - middle).abs());
     let nearest = bands.iter().enumerate().min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)))?.0;
     Some((nearest, nearest))
+}
+
+/// The band that holds most of a stretch.
+pub(crate) fn most(bands: &[Band], x0: f64, x1: f64) -> Option<usize> {
+    let share = |band: &Band| overlap((band.x0, band.x1), (x0, x1));
+    let met = bands.iter().enumerate().filter(|(_, band)| share(band) > 0.0);
+    Some(met.max_by(|a, b| share(a.1).total_cmp(&share(b.1)))?.0)
 }

@@ -10,12 +10,16 @@ const MEET: f64 = 3.0;
 const FIELDS_MAX: usize = 40_000;
 
 /// Lines that hang together.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Grid {
     xs: Vec<f64>,
     ys: Vec<f64>,
     horizontal: Vec<Rule>,
     vertical: Vec<Rule>,
+    /// The first column (the last one, the first row) stands outside the lines.
+    open_left: bool,
+    open_right: bool,
+    open_top: bool,
 }
 
 /// All grids of a page with at least two rows and two columns, or three of either.
@@ -43,10 +47,7 @@ pub(crate) fn grids(rules: &Rules) -> Vec<Grid> {
         let at = match grids.iter().position(|grid| grid.0 == root) {
             Some(at) => at,
             None => {
-                grids.push((
-                    root,
-                    Grid { xs: Vec::new(), ys: Vec::new(), horizontal: Vec::new(), vertical: Vec::new() },
-                ));
+                grids.push((root, Grid::default()));
                 grids.len() - 1
             }
         };
@@ -64,6 +65,22 @@ pub(crate) fn grids(rules: &Rules) -> Vec<Grid> {
         }
     }
     found
+}
+
+/// Of two places closer than `slim` with nothing between them, the one with less line on it goes.
+fn thin_out(places: &mut Vec<f64>, rules: &[Rule], slim: f64, middles: &[f64]) {
+    let length = |place: f64| -> f64 {
+        rules.iter().filter(|rule| (rule.at - place).abs() <= MEET).map(|rule| rule.to - rule.from).sum()
+    };
+    let mut at = 0;
+    while let (Some(&here), Some(&next)) = (places.get(at), places.get(at + 1)) {
+        let empty = || !middles.iter().any(|middle| here < *middle && *middle < next);
+        if next - here < slim && empty() {
+            places.remove(if length(here) < length(next) { at } else { at + 1 });
+        } else {
+            at += 1;
+        }
+    }
 }
 
 fn snapped(mut places: Vec<f64>) -> Vec<f64> {
@@ -87,6 +104,8 @@ pub(crate) struct Lattice {
     pub swallowed: f64,
     /// Rows where several cells hold many lines: rules that frame blocks, not rows.
     pub coarse: bool,
+    /// The share of lines within cells that have a gap like one between cells.
+    pub gappy: f64,
 }
 
 impl Grid {
@@ -102,6 +121,70 @@ impl Grid {
 
     pub(crate) fn rows(&self) -> usize {
         self.ys.len().saturating_sub(1)
+    }
+
+    /// Takes in what stands beside or above the lines and yet is of the table: a first or last column
+    /// without an outer line, heads above the top line.
+    pub(crate) fn widen(&mut self, lines: &[Line], rules: &Rules, others: &[Area]) {
+        let area = self.area();
+        let rows = self.rows();
+        let (mut left, mut right): (Vec<Option<Phrase>>, Vec<Option<Phrase>>) = (vec![None; rows], vec![None; rows]);
+        let mut above: Option<Vec<Phrase>> = None;
+        for line in lines {
+            let Some(place) = line.area() else { continue };
+            let middle = (place.y0 + place.y1) / 2.0;
+            if middle < area.y0 && area.y0 - place.y1 < 0.8 * (place.y1 - place.y0) {
+                above = Some(phrases(line, rules));
+            }
+            let Some(row) = Self::holds(&self.ys, middle) else { continue };
+            for phrase in phrases(line, rules) {
+                let x = (phrase.x0 + phrase.x1) / 2.0;
+                if others.iter().any(|other| other.x0 <= x && x <= other.x1 && other.y0 <= middle && middle <= other.y1)
+                {
+                    continue;
+                }
+                if phrase.x1 <= area.x0 + 2.0 {
+                    left.get_mut(row).into_iter().for_each(|slot| *slot = Some(phrase.clone()));
+                } else if phrase.x0 >= area.x1 - 2.0 {
+                    let slot = right.get_mut(row);
+                    slot.into_iter().filter(|slot| slot.is_none()).for_each(|slot| *slot = Some(phrase.clone()));
+                }
+            }
+        }
+        let most = |beside: &[Option<Phrase>]| rows >= 3 && beside.iter().flatten().count() * 2 > rows;
+        let near = |beside: &[Option<Phrase>], apart: &dyn Fn(&Phrase) -> f64| {
+            beside.iter().flatten().any(|phrase| apart(phrase) < 40.0)
+        };
+        if most(&left) && near(&left, &|phrase| area.x0 - phrase.x1) {
+            let x0 = left.iter().flatten().map(|phrase| phrase.x0).fold(area.x0, f64::min);
+            self.xs.insert(0, x0 - 1.0);
+            self.open_left = true;
+        }
+        if most(&right) && near(&right, &|phrase| phrase.x0 - area.x1) {
+            let x1 = right.iter().flatten().map(|phrase| phrase.x1).fold(area.x1, f64::max);
+            self.xs.push(x1 + 1.0);
+            self.open_right = true;
+        }
+        if let Some(heads) = above.filter(|heads| heads.len() >= 2) {
+            let mut columns: Vec<usize> =
+                heads.iter().filter_map(|head| Self::holds(&self.xs, (head.x0 + head.x1) / 2.0)).collect();
+            let placed = columns.len();
+            columns.dedup();
+            if columns.len() == placed && placed == heads.len() && placed * 2 > self.columns() {
+                let y0 = heads.iter().map(|head| head.y0).fold(area.y0, f64::min);
+                self.ys.insert(0, y0 - 1.0);
+                self.open_top = true;
+            }
+        }
+    }
+
+    /// Drops slim fields in which nothing stands: the edges of shaded boxes within their cells.
+    pub(crate) fn thin_out(&mut self, lines: &[Line]) {
+        let words = || lines.iter().flat_map(|line| line.visible());
+        let across: Vec<f64> = words().map(|word| (word.x0 + word.x1) / 2.0).collect();
+        let down: Vec<f64> = words().map(|word| (word.y0 + word.y1) / 2.0).collect();
+        thin_out(&mut self.xs, &self.vertical, 8.0, &across);
+        thin_out(&mut self.ys, &self.horizontal, 4.5, &down);
     }
 
     fn holds(places: &[f64], at: f64) -> Option<usize> {
@@ -123,10 +206,12 @@ impl Grid {
             for (column, xs) in self.xs.windows(2).enumerate() {
                 let [x0, x1] = *xs else { continue };
                 let (dx, dy) = (0.3 * (x1 - x0), 0.3 * (y1 - y0));
-                if column + 1 < columns && !Self::has_rule(&self.vertical, x1, y0 + dy, y1 - dy) {
+                let outside = row == 0 && self.open_top;
+                let beside = column == 0 && self.open_left || column + 1 == columns && self.open_right;
+                if column + 1 < columns && !outside && !Self::has_rule(&self.vertical, x1, y0 + dy, y1 - dy) {
                     sets.join(field(row, column), field(row, column + 1));
                 }
-                if row + 1 < rows && !Self::has_rule(&self.horizontal, y1, x0 + dx, x1 - dx) {
+                if row + 1 < rows && !outside && !beside && !Self::has_rule(&self.horizontal, y1, x0 + dx, x1 - dx) {
                     sets.join(field(row, column), field(row + 1, column));
                 }
             }
@@ -157,6 +242,7 @@ impl Grid {
             }
         }
         let (mut said, mut swallowed) = (0usize, 0usize);
+        let (mut cell_lines, mut gappy) = (0usize, 0usize);
         let mut tall_rows = 0;
         for (row, ys) in self.ys.windows(2).enumerate() {
             let [y0, y1] = *ys else { continue };
@@ -178,11 +264,17 @@ impl Grid {
                         }
                     }
                     let spans = span.get(root).is_some_and(|span| span.3 > span.2);
+                    cell_lines += content.len();
+                    gappy += content.iter().filter(|(_, words)| has_gap(words, 1.2)).count();
                     said += usize::from(!content.is_empty());
-                    swallowed += usize::from(spans && content.iter().any(|(_, words)| wide_gaps(words)));
+                    swallowed += usize::from(spans && content.iter().any(|(_, words)| has_gap(words, 0.9)));
                     tall += usize::from(content.len() >= 4);
                 }
                 cells.push(cell);
+            }
+            if let Some(parted) = parted(&cells) {
+                table.extend(parted);
+                continue;
             }
             let filled = cells.iter().filter(|cell| !cell.text.is_empty()).count();
             tall_rows += usize::from(tall >= 2 && filled >= 2);
@@ -194,18 +286,42 @@ impl Grid {
             rows: table.len(),
             columns: used,
             swallowed: swallowed as f64 / said as f64,
+            gappy: gappy as f64 / cell_lines.max(1) as f64,
             coarse: tall_rows > 0 && tall_rows * 10 >= table.len() * 3,
             table: Table { rows: table },
         })
     }
 }
 
-/// Whether words on one line stand apart like cells.
-fn wide_gaps(words: &[&Word]) -> bool {
+/// Whether words on one line stand further apart than so many heights.
+fn has_gap(words: &[&Word], heights: f64) -> bool {
     words.windows(2).any(|pair| match pair {
-        [a, b] => b.x0 - a.x1 > 0.9 * (a.y1 - a.y0).min(b.y1 - b.y0),
+        [a, b] => b.x0 - a.x1 > heights * (a.y1 - a.y0).min(b.y1 - b.y0),
         _ => false,
     })
+}
+
+/// A row of a grid whose rules frame a block of rows: the cells of the first column and at least two
+/// columns of numbers have as many lines as each other. None for an ordinary row.
+fn parted(cells: &[Cell]) -> Option<Vec<Vec<Cell>>> {
+    let first = cells.iter().find(|cell| !cell.text.is_empty())?;
+    let count = first.text.lines().count();
+    let numbers = |cell: &&Cell| cell.text.lines().count() == count && cell.text.lines().all(super::stream::is_number);
+    if count < 2
+        || cells.iter().filter(numbers).count() < 2
+        || cells.iter().any(|cell| cell.text.lines().count() > count)
+    {
+        return None;
+    }
+    let line = |cell: &Cell, index: usize| {
+        let height = (cell.y1 - cell.y0) / count as f64;
+        let y0 = cell.y0 + height * index as f64;
+        Cell::new(
+            cell.text.lines().nth(index).unwrap_or_default(),
+            Area { x0: cell.x0, y0, x1: cell.x1, y1: y0 + height },
+        )
+    };
+    Some((0..count).map(|index| cells.iter().map(|cell| line(cell, index)).collect()).collect())
 }
 
 /// Union-find.
@@ -239,8 +355,14 @@ impl Sets {
     }
 }
 
-/// The phrases of a line, parted where a vertical rule stands.
+/// The phrases of a line, parted where a vertical rule stands; leader dots are left out.
 pub(crate) fn phrases(line: &Line, rules: &Rules) -> Vec<Phrase> {
     let y = line.area().map_or(0.0, |area| (area.y0 + area.y1) / 2.0);
-    super::phrases(line, |left, right| rules.cuts(left, right, y))
+    let leads = |word: &Word| word.text.len() >= 3 && word.text.chars().all(|c| matches!(c, '.' | '·' | '…' | '_'));
+    let cut = |left, right| rules.cuts(left, right, y);
+    if !line.words.iter().any(leads) {
+        return super::phrases(line, cut);
+    }
+    let said = Line { words: line.words.iter().filter(|word| !leads(word)).cloned().collect() };
+    super::phrases(&said, cut)
 }

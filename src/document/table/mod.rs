@@ -4,7 +4,7 @@ pub(super) mod bands;
 pub(super) mod drawn;
 pub(super) mod lattice;
 pub(super) mod rules;
-pub(super) mod stream;
+pub(in crate::document) mod stream;
 pub(super) mod text;
 
 use super::{Cell, Line, place::Area};
@@ -17,6 +17,47 @@ pub struct Phrase {
     pub y0: f64,
     pub x1: f64,
     pub y1: f64,
+    /// The spaces between its words.
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// A space within a phrase: where it stands in the text, and from where to where it reaches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Gap {
+    at: usize,
+    x0: f64,
+    x1: f64,
+}
+
+impl Phrase {
+    /// Its stretch without a brush of a quarter height at both ends, by which it may reach into a
+    /// neighbouring column without being part of it.
+    pub(crate) fn core(&self) -> (f64, f64) {
+        let brush = (0.25 * (self.y1 - self.y0)).min(0.3 * (self.x1 - self.x0));
+        (self.x0 + brush, self.x1 - brush)
+    }
+
+    /// The phrase taken apart at a gap, when the gap parts two bands, and is wide or stands between
+    /// numbers: what is left of it, and what is right of it.
+    pub(crate) fn parted(&self, gap: &Gap, bands: &[bands::Band]) -> Option<(Phrase, Phrase)> {
+        // The words at the gap, and the bands that hold most of them.
+        let from = self.gaps.iter().rfind(|other| other.at < gap.at).map_or(self.x0, |other| other.x1);
+        let to = self.gaps.iter().find(|other| other.at > gap.at).map_or(self.x1, |other| other.x0);
+        let left = bands::most(bands, from, gap.x0)?;
+        let right = bands::most(bands, gap.x1, to)?;
+        let (head, tail) = (self.text.get(..gap.at)?, self.text.get(gap.at + 1..)?);
+        let wide = gap.x1 - gap.x0 >= 0.45 * (self.y1 - self.y0);
+        let numeric = stream::is_number(head.rsplit(' ').next()?) && stream::is_number(tail.split(' ').next()?);
+        if left >= right || !(wide || numeric) {
+            return None;
+        }
+        let (before, after): (Vec<Gap>, Vec<Gap>) =
+            self.gaps.iter().filter(|other| other.at != gap.at).partition(|other| other.at < gap.at);
+        let after = after.into_iter().map(|other| Gap { at: other.at - gap.at - 1, ..other }).collect();
+        let left = Phrase { text: head.into(), x1: gap.x0, gaps: before, ..self.clone() };
+        let right = Phrase { text: tail.into(), x0: gap.x1, gaps: after, ..self.clone() };
+        Some((left, right))
+    }
 }
 
 impl From<&Phrase> for Area {
@@ -41,6 +82,7 @@ pub(super) fn phrases(line: &Line, cut: impl Fn(f64, f64) -> bool) -> Vec<Phrase
         if let Some(last) = phrases.last_mut() {
             let height = (word.y1 - word.y0).min(last.y1 - last.y0);
             if word.x0 - last.x1 <= space_max(height) && !cut(last.x1, word.x0) {
+                last.gaps.push(Gap { at: last.text.len(), x0: last.x1, x1: word.x0 });
                 last.text.push(' ');
                 last.text.push_str(&word.text);
                 last.x1 = last.x1.max(word.x1);
@@ -49,7 +91,14 @@ pub(super) fn phrases(line: &Line, cut: impl Fn(f64, f64) -> bool) -> Vec<Phrase
                 continue;
             }
         }
-        phrases.push(Phrase { text: word.text.clone(), x0: word.x0, y0: word.y0, x1: word.x1, y1: word.y1 });
+        phrases.push(Phrase {
+            text: word.text.clone(),
+            x0: word.x0,
+            y0: word.y0,
+            x1: word.x1,
+            y1: word.y1,
+            gaps: Vec::new(),
+        });
     }
     phrases
 }

@@ -160,10 +160,11 @@ fn between(line: &Line, from: f64, to: f64, y0: f64, y1: f64) -> Cell {
 /// Finds blocks of fixed columns in some of the lines.
 fn fixed(lines: &[Line], range: std::ops::Range<usize>, tables: &mut Vec<Table>) {
     let mut block = Block::default();
-    for line in lines.get(range).unwrap_or_default() {
-        if !block.takes(line) {
+    let from = range.start;
+    for (index, line) in lines.get(range).unwrap_or_default().iter().enumerate() {
+        if !block.takes(line, from + index) {
             tables.extend(std::mem::take(&mut block).finish());
-            block.takes(line);
+            block.takes(line, from + index);
         }
     }
     tables.extend(block.finish());
@@ -183,7 +184,7 @@ struct Block {
 
 impl Block {
     /// Takes the line in, or says that the block ends before it.
-    fn takes(&mut self, line: &Line) -> bool {
+    fn takes(&mut self, line: &Line, number: usize) -> bool {
         if line.visible().next().is_none() {
             self.blank += 1;
             self.lonely += 1;
@@ -211,7 +212,7 @@ impl Block {
         } else if !self.aligned(&phrases) {
             return false;
         }
-        let Some(mut row) = stream::Row::new(phrases) else { return true };
+        let Some(mut row) = stream::Row::new(phrases, number) else { return true };
         row.ruled = std::mem::take(&mut self.ruled);
         self.rows.push(row);
         self.blank = 0;
@@ -258,6 +259,6 @@ impl Block {
         if self.wide < 2 || columns * self.wide < 6 {
             return None;
         }
-        stream::table(&self.rows, stream::Wrapping { lead_max: 0.5 })
+        Some(stream::table(&self.rows, 0.5)?.table)
     }
 }
