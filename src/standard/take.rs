@@ -1,0 +1,333 @@
+//! Values as they are taken out of a structured document: each with its witness, or a fault.
+//!
+//! Every reader of a standard finds words ([`Found`]) and hands them to a [`Take`], which types them and
+//! collects all faults at once. It must never know which standard the words came from.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::diagnostic::Diagnostic;
+use crate::model::{Date, Decimal, Field, HeadState, LineStatus, Place, Said, Value};
+
+/// The fields of a head or of a line.
+pub type Fields = BTreeMap<Field, Said>;
+
+/// More complaints than that help nobody; the rest is counted.
+const FAULTS_MAX: usize = 200;
+
+/// Words found in the document: what they are, by which rule, and where.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub raw: String,
+    /// As the standard names it, without the standard's own name: `OrderReference/ID`, `RFF+ON`.
+    pub rule: String,
+    /// The path a person can follow: `/OrderResponse/OrderLine[2]/LineItem/Quantity`, `LIN[2]/1229`.
+    pub path: String,
+    /// Bytes of the text.
+    pub span: Range<usize>,
+}
+
+impl Found {
+    /// The same words with a remark on how they were understood.
+    pub fn remark(mut self, remark: &str) -> Found {
+        self.rule = format!("{} ({remark})", self.rule);
+        self
+    }
+}
+
+/// Takes values and keeps the complaints.
+pub struct Take<'t> {
+    /// How rules begin: `ubl`, `edifact`, `cxml`, `opentrans`, `x12`.
+    pub standard: &'static str,
+    text: &'t str,
+    part: &'t str,
+    faults: Vec<Diagnostic>,
+    untold: usize,
+}
+
+impl<'t> Take<'t> {
+    pub fn new(standard: &'static str, text: &'t str, part: &'t str) -> Take<'t> {
+        Take { standard, text, part, faults: Vec::new(), untold: 0 }
+    }
+
+    pub fn into_faults(mut self) -> Vec<Diagnostic> {
+        if self.untold > 0 {
+            let rest = format!("and {} more complaints of this document", self.untold);
+            self.faults.push(Diagnostic::error("UNREADABLE", rest).in_file(self.part));
+        }
+        self.faults
+    }
+
+    fn keep(&mut self, diagnostic: Diagnostic) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(diagnostic);
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// A fault at a place. Codes are those of [`crate::model::FaultCode`].
+    pub fn fault(&mut self, code: &str, message: impl Into<String>, path: &str, span: Range<usize>) {
+        let message = with_path(message.into(), path);
+        self.keep(Diagnostic::error(code, message).at(self.part, self.text, span));
+    }
+
+    /// Odd, but the values stand.
+    pub fn warn(&mut self, code: &str, message: impl Into<String>, path: &str, span: Range<usize>) {
+        let message = with_path(message.into(), path);
+        self.keep(Diagnostic::warning(code, message).at(self.part, self.text, span));
+    }
+
+    pub fn invalid(&mut self, found: &Found, message: impl Into<String>) {
+        self.fault("INVALID_VALUE", message, &found.path, found.span.clone());
+    }
+
+    pub fn said(&self, value: Value, found: &Found) -> Said {
+        let rule = format!("{} {}", self.standard, found.rule);
+        Said::new(value, found.raw.clone(), rule, Place::path(self.part, found.path.clone()))
+    }
+
+    /// The first who says a field is heard.
+    pub fn put(&self, into: &mut Fields, field: Field, value: Value, found: &Found) {
+        into.entry(field).or_insert_with(|| self.said(value, found));
+    }
+
+    pub fn text(&self, into: &mut Fields, field: Field, found: Option<Found>) {
+        if let Some(found) = found {
+            self.put(into, field, Value::Text(found.raw.trim().to_string()), &found);
+        }
+    }
+
+    /// Adds to a text that may stand there already (notes, names in several pieces).
+    pub fn more_text(&self, into: &mut Fields, field: Field, found: Option<Found>) {
+        let Some(found) = found else { return };
+        let text = found.raw.trim();
+        match into.get_mut(&field) {
+            Some(said) => {
+                if let Value::Text(before) = &mut said.value {
+                    *before = format!("{before}\n{text}");
+                    said.raw = format!("{}\n{}", said.raw, found.raw);
+                }
+            }
+            None => self.put(into, field, Value::Text(text.to_string()), &found),
+        }
+    }
+
+    pub fn status(&self, into: &mut Fields, status: LineStatus, found: &Found) {
+        self.put(into, Field::Status, Value::Status(status), found);
+    }
+
+    pub fn state(&self, into: &mut Fields, state: HeadState, found: &Found) {
+        self.put(into, Field::State, Value::State(state), found);
+    }
+
+    /// Reads a number that is not below zero, or complains.
+    pub fn amount(&mut self, found: Option<&Found>) -> Option<Decimal> {
+        let found = found?;
+        match decimal(&found.raw) {
+            Ok(number) if number.is_sign_negative() && !number.is_zero() => {
+                self.invalid(found, format!("`{}` is below zero", shorten(&found.raw)));
+                None
+            }
+            Ok(number) => Some(number),
+            Err(why) => {
+                self.invalid(found, why);
+                None
+            }
+        }
+    }
+
+    pub fn number(&mut self, into: &mut Fields, field: Field, found: Option<Found>) -> Option<Decimal> {
+        let number = self.amount(found.as_ref())?;
+        self.put(into, field, Value::Number(number), &found?);
+        Some(number)
+    }
+
+    /// Reads an ISO 8601 date; a time behind it is left out.
+    pub fn day(&mut self, found: Option<&Found>) -> Option<Date> {
+        let found = found?;
+        match iso_date(&found.raw) {
+            Ok(date) => Some(date),
+            Err(why) => {
+                self.invalid(found, why);
+                None
+            }
+        }
+    }
+
+    pub fn date(&mut self, into: &mut Fields, field: Field, found: Option<Found>) -> Option<Date> {
+        let date = self.day(found.as_ref())?;
+        self.put(into, field, Value::Date(date), &found?);
+        Some(date)
+    }
+
+    /// A reference to an order line. Position numbers are whole numbers from 1; a reference of another
+    /// kind cannot be one, so it is kept among the partner's words and the line is found by its product.
+    pub fn position(&mut self, into: &mut Fields, found: Option<Found>) -> bool {
+        let Some(found) = found else { return false };
+        match whole_number(&found.raw) {
+            Some(number) => {
+                self.put(into, Field::Position, Value::Number(number), &found);
+                true
+            }
+            None => {
+                let raw = shorten(&found.raw);
+                let message = format!("the line reference `{raw}` is no position number; the product decides");
+                self.warn("INVALID_VALUE", message, &found.path, found.span.clone());
+                let note = Found { raw: format!("line reference {}", found.raw.trim()), ..found };
+                self.more_text(into, Field::Note, Some(note));
+                false
+            }
+        }
+    }
+
+    /// The net price of one unit: amount ÷ basis. Exact; only a quotient without an end is rounded, to
+    /// ten places, half away from zero, and the rule says so.
+    pub fn price(&mut self, into: &mut Fields, amount: Option<Found>, basis: Option<Found>, per: Decimal) {
+        let Some(amount_found) = amount else { return };
+        let (amount, read) = (self.amount(Some(&amount_found)), self.amount(basis.as_ref()));
+        if basis.is_some() && read.is_none() {
+            return; // The complaint is made; a price without its basis would be wrong by that factor.
+        }
+        let Some(amount) = amount else { return };
+        let divisor = read.unwrap_or(Decimal::ONE).checked_mul(per);
+        let Some(divisor) = divisor.filter(|divisor| !divisor.is_zero()) else {
+            let at = basis.as_ref().unwrap_or(&amount_found);
+            self.invalid(at, format!("a price for `{}` units cannot be brought to one unit", shorten(&at.raw)));
+            return;
+        };
+        let Some((price, exact)) = per_one(amount, divisor) else {
+            self.invalid(&amount_found, format!("the price `{}` is out of range", shorten(&amount_found.raw)));
+            return;
+        };
+        let mut witness = amount_found;
+        if divisor != Decimal::ONE {
+            let rounded = if exact { "" } else { ", rounded to 10 places" };
+            witness.rule = format!("{} ÷ {divisor}{rounded}", witness.rule);
+        }
+        self.put(into, Field::PriceNet, Value::Number(price), &witness);
+        if let (Some(basis), Some(read)) = (basis, read)
+            && read != Decimal::ONE
+        {
+            self.put(into, Field::PriceBasis, Value::Number(read), &basis);
+        }
+    }
+}
+
+fn with_path(message: String, path: &str) -> String {
+    if path.is_empty() { message } else { format!("{message}, at {path}") }
+}
+
+/// Enough of a hostile text to recognise it.
+pub fn shorten(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// A decimal as standards write it: digits with at most one mark, point or comma (neither XML nor
+/// EDIFACT has signs between thousands), no exponent.
+pub fn decimal(text: &str) -> Result<Decimal, String> {
+    let trimmed = text.trim();
+    let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
+    let marks = digits.bytes().filter(|b| matches!(b, b'.' | b',')).count();
+    let plain = digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
+    if !plain || marks > 1 || !digits.bytes().any(|b| b.is_ascii_digit()) {
+        return Err(format!("`{}` is no decimal number", shorten(trimmed)));
+    }
+    let mut written = trimmed.trim_start_matches('+').replace(',', ".");
+    if written.ends_with('.') {
+        written.pop();
+    }
+    Decimal::from_str_exact(&written).map_err(|_| format!("`{}` has too many digits", shorten(trimmed)))
+}
+
+/// A whole number from 1 to 4294967295; leading zeros are allowed (`000010`).
+pub fn whole_number(text: &str) -> Option<Decimal> {
+    let text = text.trim();
+    let digits = !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit());
+    let number: u32 = digits.then(|| text.parse().ok())??;
+    (number > 0).then(|| Decimal::from(number))
+}
+
+/// `amount ÷ divisor`, and whether that is exact. `None` = out of range.
+pub fn per_one(amount: Decimal, divisor: Decimal) -> Option<(Decimal, bool)> {
+    if divisor == Decimal::ONE {
+        return Some((amount, true));
+    }
+    let quotient = amount.checked_div(divisor)?;
+    let strategy = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
+    // A quotient that ends does so early; multiplying back shows it (28 digits would hide a third).
+    let ended = quotient.round_dp_with_strategy(14, strategy);
+    let exact = ended.checked_mul(divisor) == Some(amount);
+    let price = if exact { ended } else { quotient.round_dp_with_strategy(10, strategy) };
+    Some((price.normalize(), exact))
+}
+
+/// `2026-12-01`, with a time or a zone behind it or not. Years outside 1900..2200 are slips of a program
+/// (`0021-02-01`), not dates of an order.
+pub fn iso_date(text: &str) -> Result<Date, String> {
+    let trimmed = text.trim();
+    let complaint = || format!("`{}` is no date like 2026-12-01", shorten(trimmed));
+    let day = trimmed.get(..10).ok_or_else(complaint)?;
+    let rest = trimmed.get(10..).unwrap_or_default();
+    if !(rest.is_empty() || rest.starts_with(['T', ' ', 'Z', '+', '-'])) {
+        return Err(complaint());
+    }
+    let date: Date = day.parse().map_err(|_| complaint())?;
+    sane(date).ok_or_else(complaint)
+}
+
+/// A date an order can have.
+pub fn sane(date: Date) -> Option<Date> {
+    (1900..2200).contains(&date.year()).then_some(date)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number read wrongly is an order confirmed wrongly.
+    #[test]
+    fn numbers_are_exact_or_refused() {
+        let good =
+            [("5", "5"), ("5.0", "5.0"), ("0,5", "0.5"), ("+7", "7"), ("12.", "12"), (".5", "0.5"), ("-3", "-3")];
+        for (text, expected) in good {
+            assert_eq!(decimal(text).unwrap().to_string(), expected, "{text}");
+        }
+        for text in
+            ["", ".", "1.000,50", "1e5", "5 EUR", "٣", "--1", "12345678901234567890123456789012", "0x10", "1,2,3"]
+        {
+            assert!(decimal(text).is_err(), "{text}");
+        }
+        assert_eq!(whole_number("000010"), Some(Decimal::from(10)));
+        for text in ["0", "1.5", "", "-1", "line-1", "99999999999", "+1"] {
+            assert_eq!(whole_number(text), None, "{text}");
+        }
+    }
+
+    /// A price per hundred must not become a price that differs from the order's by a hair.
+    #[test]
+    fn prices_come_out_per_one() {
+        let d = |text: &str| Decimal::from_str_exact(text).unwrap();
+        assert_eq!(per_one(d("0.9"), d("10")), Some((d("0.09"), true)));
+        assert_eq!(per_one(d("0.12345"), d("1000")), Some((d("0.00012345"), true)));
+        assert_eq!(per_one(d("10"), d("3")), Some((d("3.3333333333"), false)));
+        assert_eq!(per_one(d("20"), d("3")), Some((d("6.6666666667"), false)));
+        assert_eq!(per_one(Decimal::MAX, d("0.0001")), None);
+    }
+
+    /// A date read as another day would be compared with the wrong promise.
+    #[test]
+    fn dates_are_days_or_refused() {
+        for text in ["2026-12-01", "2026-12-01T09:15:50", "2026-12-01Z", " 2026-12-01+02:00 "] {
+            assert_eq!(iso_date(text).unwrap().to_string(), "2026-12-01", "{text}");
+        }
+        for text in ["", "0021-02-01", "2026-02-30", "2026-12-011", "01.12.2026", "2026-1-1", "ééééé-12-01"] {
+            assert!(iso_date(text).is_err(), "{text}");
+        }
+    }
+}
