@@ -61,7 +61,7 @@ impl<'t> Tree<'t> {
             let at = offset(text, position.row, position.col);
             Refused { message: format!("the XML is broken: {error}"), span: at..at }
         })?;
-        let mut nth = vec![0; document.descendants().last().map_or(0, |node| node.id().get_usize() + 1)];
+        let mut nth = vec![0; document.descendants().next_back().map_or(0, |node| node.id().get_usize() + 1)];
         let mut seen: BTreeMap<&str, (u32, Vec<usize>)> = BTreeMap::new();
         for parent in document.descendants().filter(Node::has_children) {
             seen.clear();
