@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::DONE;
+use crate::mail::decision::{self, Reading};
 use crate::mail::{Mail, reply};
 
 #[derive(Args, Debug)]
@@ -30,6 +31,16 @@ enum MailCommand {
         /// A file, or `-` for standard input.
         mail: String,
     },
+    /// Explains how a reply would be read as a decision, line by line.
+    Decide {
+        /// A file, or `-` for standard input.
+        mail: String,
+        /// The language of the person who was asked; its words count first.
+        #[arg(long, default_value = "en")]
+        lang: String,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Runs `postern mail ...`.
@@ -47,6 +58,10 @@ pub fn run(args: MailArgs) -> anyhow::Result<u8> {
             }
             Ok(DONE)
         }
+        MailCommand::Decide { mail, lang, json } => {
+            explain(&decision::decide_mail(&Mail::parse(&read(&mail)?), &lang), json);
+            Ok(DONE)
+        }
     }
 }
 
@@ -60,6 +75,22 @@ pub fn read(source: &str) -> anyhow::Result<Vec<u8>> {
             .with_context(|| format!("`{path}` cannot be read"))?,
     };
     Ok(raw)
+}
+
+/// Prints how a reply is read, as `mail decide` does.
+pub fn explain(reading: &Reading, json: bool) {
+    if json {
+        println!("{:#}", json!({ "v": 1, "kind": reading.kind, "lines": reading.lines, "commands": reading.commands }));
+        return;
+    }
+    for line in &reading.lines {
+        println!("{:<50}  {}", line.text, line.read_as);
+    }
+    let kind = json!(reading.kind);
+    println!("\n=> {}", kind.as_str().unwrap_or_default());
+    for command in &reading.commands {
+        println!("   {command}");
+    }
 }
 
 /// Where a mail was filed and why, for those who know (the store).

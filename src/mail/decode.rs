@@ -322,7 +322,10 @@ impl Reader<'_> {
                 html_alternative = step.alternative;
                 continue;
             }
-            if media_type == "text/plain" && kind.disposition.value != "attachment" && named_text.is_none() {
+            if (media_type == "text/plain" || media_type.starts_with("multipart/"))
+                && kind.disposition.value != "attachment"
+                && named_text.is_none()
+            {
                 named_text = Some(text(&bytes, &kind, mail));
             }
             if plain && !attached && step.parent != "alternative" && step.parent != "report" {

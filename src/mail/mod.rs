@@ -6,15 +6,36 @@
 //! All of it is pure: no store, no sockets (but for the resolver that [`own_check`] is handed), time
 //! passed in. It must never know orders, partners or processes.
 
+pub mod decision;
 pub mod decode;
 pub mod dkim;
 pub mod encode;
+pub mod fill_in;
 pub mod header;
 pub mod html;
 pub mod p7m;
 pub mod reply;
+pub mod sort;
 pub mod token;
 pub mod transfer;
 
 pub use decode::{Attachment, Limits, Mail, Seal, digest};
 pub use header::{Address, Headers};
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::PathBuf;
+
+    /// The folder of shared test material, when there is one; a test that needs it says that it was skipped.
+    pub(crate) fn shared() -> Option<PathBuf> {
+        let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared");
+        let found = std::env::var_os("POSTERN_SHARED")
+            .map(PathBuf::from)
+            .or_else(|| Some(PathBuf::from(beside)))
+            .filter(|path| path.join("corpora").is_dir());
+        if found.is_none() {
+            println!("skipped: no shared test material");
+        }
+        found
+    }
+}
