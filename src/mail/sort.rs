@@ -517,10 +517,8 @@ fn mailing_list(headers: &Headers) -> Option<String> {
     let posted = headers.get("List-Post").is_some()
         || headers.get("X-Mailman-Version").is_some()
         || headers.get("Mailing-List").is_some();
-    let known = list.is_some()
-        && (posted || precedence.as_deref().is_some_and(|value| matches!(value, "list" | "bulk")))
-        || posted
-        || precedence.as_deref() == Some("list");
+    let bulk = precedence.as_deref().is_some_and(|value| matches!(value, "list" | "bulk"));
+    let known = posted || list.is_some() && bulk || precedence.as_deref() == Some("list");
     known.then(|| list.unwrap_or_default())
 }
 
