@@ -4,15 +4,29 @@
 //! [`check`] reads files and complains with places, [`read`] reads mails with what came out.
 //! It must never know what happens to a message afterwards.
 
+mod bands;
 mod check;
+mod columns;
 mod file;
+mod heads;
+mod interpret;
+mod lines;
+pub mod read;
+mod record;
 pub mod rule;
 pub mod schema;
+mod select;
+mod table;
 pub mod value;
+pub mod view;
 pub mod words;
 pub mod xpath;
 
+#[cfg(test)]
+mod tests;
+
 pub use check::check;
+pub use read::{Reading, Surroundings, read};
 pub use rule::{Kind, Mapping, Status};
 pub use schema::schema;
 

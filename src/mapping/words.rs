@@ -217,6 +217,18 @@ pub fn is_currency_sign(word: &str) -> bool {
     currency(word).is_some() || matches!(word.trim_end_matches('.').to_lowercase().as_str(), "kr" | "kr:")
 }
 
+/// The words of a text with the byte each begins at.
+pub fn offsets(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut rest = 0;
+    for word in text.split_whitespace() {
+        let at = text.get(rest..).and_then(|tail| tail.find(word)).map_or(rest, |at| rest + at);
+        found.push((at, word));
+        rest = at + word.len();
+    }
+    found
+}
+
 /// For comparing labels and words: lower case, no spaces, no punctuation at the end, ligatures and no-break
 /// spaces resolved.
 pub fn plain(text: &str) -> String {

@@ -1,0 +1,384 @@
+//! Reading by mappings, told as documents and what must come out of them.
+
+use super::*;
+use crate::document::{self, Part, text};
+
+/// A reading as lines a person can compare: head fields, then one row a line, then faults.
+pub(super) fn show(reading: &Reading) -> String {
+    let mut out = String::new();
+    let said = |fields: &std::collections::BTreeMap<crate::model::Field, crate::model::Said>| {
+        fields.iter().map(|(field, said)| format!("{}={}", field.name(), said.value)).collect::<Vec<_>>().join(" | ")
+    };
+    out += &format!("{}\n", said(&reading.message.fields));
+    for line in &reading.message.lines {
+        out += &format!("- {}\n", said(line));
+    }
+    for fault in &reading.faults {
+        out += &format!("! {} {} @ {}\n", fault.code, fault.message, fault.place.clone().unwrap_or_default());
+    }
+    out
+}
+
+pub(super) fn mapping(text: &str) -> Mapping {
+    let (mapping, found) = check("p/l", "l.toml", text);
+    mapping.unwrap_or_else(|| panic!("{}", found.iter().map(|d| d.draw(text, false)).collect::<Vec<_>>().join("\n")))
+}
+
+const HEAD: &str = r#"
+partner = "p"
+kind = "response"
+[match]
+from = "@p.example"
+[source]
+part = "SOURCE"
+[formats]
+decimal = ","
+date = ["%d.%m.%Y", "%d. %B %Y"]
+locale = "de"
+currency = "EUR"
+[codes.status]
+"bestätigt" = "accepted"
+"Rückstand" = "backordered"
+"storniert" = "canceled"
+[codes.reason]
+"nicht mehr lieferbar" = "RCL020"
+"#;
+
+fn with(source: &str, rest: &str) -> Mapping {
+    mapping(&(HEAD.replace("SOURCE", source) + rest))
+}
+
+fn read_text(mapping: &Mapping, content: &str) -> String {
+    show(&read(mapping, &text::part("text", content), &Surroundings::default()))
+}
+
+fn read_html(mapping: &Mapping, content: &str) -> String {
+    show(&read(mapping, &document::html::part("html", content, &document::Limits::default()), &Surroundings::default()))
+}
+
+const TABLE: &str = r#"
+[fields]
+order_number = { label = "Ihre Bestellung" }
+supplier_order_number = { label = "Auftrag" }
+entry_date = { label = "Datum" }
+[table]
+[table.columns]
+position = "Pos"
+supplier_sku = ["Artikel-Nr.", "Art.Nr."]
+name = { column = "Bezeichnung", required = false }
+quantity_confirmed = "Menge"
+price_net = "E-Preis"
+confirmed_date = "Termin"
+status = "Status"
+"#;
+
+/// The commonest mail there is: fixed columns, a wrapped name, a sum below.
+#[test]
+fn a_table_in_text() {
+    let mail = "\
+Guten Tag,
+
+Auftrag: AB-77 vom 20.11.2026
+Ihre Bestellung 4711        Datum: 21. November 2026
+
+Pos  Artikel-Nr.  Bezeichnung            Menge   E-Preis  Termin      Status
+---  -----------  ---------------------  -----  --------  ----------  ------
+10   B-100        Sechskantschraube         10     12,50  01.12.2026  bestätigt
+                  M8 verzinkt
+20   B-200        Mutter                 1.000  1.768,40  02.12.2026  bestätigt
+
+30   B-300        Scheibe                    0      0,10  -           storniert (nicht mehr lieferbar)
+Zwischensumme                                   1.800,00
+
+Mit freundlichen Grüßen
+Ihr Nordwind-Team
+";
+    assert_eq!(
+        read_text(&with("text", TABLE), mail),
+        "order_number=4711 | supplier_order_number=AB-77 | entry_date=2026-11-21 | currency=EUR\n\
+         - position=10 | supplier_sku=B-100 | name=Sechskantschraube M8 verzinkt | quantity_confirmed=10 | price_net=12.5 | confirmed_date=2026-12-01 | status=accepted\n\
+         - position=20 | supplier_sku=B-200 | name=Mutter | quantity_confirmed=1000 | price_net=1768.4 | confirmed_date=2026-12-02 | status=accepted\n\
+         - position=30 | supplier_sku=B-300 | name=Scheibe | quantity_confirmed=0 | price_net=0.1 | status=canceled | reason=RCL020\n"
+    );
+}
+
+/// What cannot be read must be said with its place, all of it at once, and nothing guessed.
+#[test]
+fn faults_name_their_places() {
+    let mail = "\
+Ihre Bestellung 4711   Datum: 31.02.2026
+
+Pos  Art.Nr.  Menge   E-Preis  Termin      Status
+10   B-100    zehn      12.50  01.12.2026  vielleicht
+";
+    assert_eq!(
+        read_text(&with("text", TABLE), mail),
+        "order_number=4711 | currency=EUR\n\
+         - position=10 | supplier_sku=B-100 | confirmed_date=2026-12-01\n\
+         ! MISSING_FIELD supplier_order_number was not found: nothing fits fields.supplier_order_number label \"Auftrag\" @ text\n\
+         ! INVALID_VALUE `31.02.2026` cannot be read as entry_date: there is no day 31 in month 2 of 2026 (rule fields.entry_date label \"Datum\") @ text:1:31\n\
+         ! INVALID_VALUE `zehn` cannot be read as quantity_confirmed: there is no digit in it (rule table.columns.quantity_confirmed \"Menge\") @ text:4:15\n\
+         ! INVALID_VALUE `12.50` cannot be read as price_net: `50` is no group of three digits; the decimal sign is `,` (rule table.columns.price_net \"E-Preis\") @ text:4:25\n\
+         ! INVALID_VALUE `vielleicht` cannot be read as status: `vielleicht` is not among [codes.status] (rule table.columns.status \"Status\") @ text:4:44\n"
+    );
+    let other = "Ihre Bestellung 4711  Auftrag 5 Datum 1.2.2026\n\nPos  Artikel  Anzahl\n10   B-100    5\n";
+    let read = read_text(&with("text", TABLE), other);
+    assert!(read.contains("the column head `Artikel-Nr.` or `Art.Nr.`, `Menge`, `E-Preis`, `Termin`, `Status` was not found (`Pos` were)") || read.contains("was not found"), "{read}");
+    assert!(!read.contains("\n- "), "{read}");
+}
+
+/// Heads over two lines, values right of their head, units beside quantities, prices per 100.
+#[test]
+fn crooked_tables_in_text() {
+    let rest = r#"
+[fields]
+order_number = { label = "Bestell-Nr." }
+[table]
+end = '^Summe'
+[table.columns]
+supplier_sku = "Artikel"
+quantity_confirmed = "Bestätigte Menge"
+price_net = "Preis EUR"
+price_basis = "PE"
+status = "Status"
+"#;
+    let mail = "\
+Bestell-Nr.   Datum
+4711          1.2.2026
+
+Artikel               Bestätigte       Preis   PE   Status
+                           Menge         EUR
+B-100 Schraube            10 Stk    1.250,00  100   bestätigt
+B-200 Mutter           1.000 Stk       12,50    1   Rückstand
+Summe                              13.750,00
+";
+    assert_eq!(
+        read_text(&with("text", rest), mail),
+        "order_number=4711 | currency=EUR\n\
+         - supplier_sku=B-100 Schraube | quantity_confirmed=10 | unit=Stk | price_net=12.5 | price_basis=100 | status=accepted\n\
+         - supplier_sku=B-200 Mutter | quantity_confirmed=1000 | unit=Stk | price_net=12.5 | price_basis=1 | status=backordered\n"
+    );
+}
+
+/// Two-line rows by patterns; a row that no pattern reads must not vanish.
+#[test]
+fn lines_by_patterns() {
+    let rest = r#"
+[fields]
+order_number = { find = 'Bestellung\s+(\S+)' }
+delivery_date = { between = ["Lieferung:", ""], required = false }
+[lines]
+start = '^Pos\s'
+line = '^\s*(?<position>\d+)\s+(?<supplier_sku>\S+)\s+(?<quantity_confirmed>[\d.]+)\s+\S+\s+(?<price_net>[\d.,]+)$'
+more = ['^\s+Liefertermin:\s*(?<confirmed_date>\S+)', '^\s+Status:\s*(?<status>.+)']
+end = '^Gesamt'
+"#;
+    let mail = "\
+Ihre Bestellung 4711
+Lieferung: 5. Dezember 2026
+
+Pos Artikel  Menge Einheit Preis
+ 10 B-100       10 Stk     12,50
+    Liefertermin: 01.12.2026
+    Status: bestätigt
+ 20 B-200        5 Stk     3,00
+    Liefertermin: 02.12.2026
+    Status: Rückstand
+ 30 B-300        ?
+Gesamt 140,00
+";
+    assert_eq!(
+        read_text(&with("text", rest), mail),
+        "order_number=4711 | currency=EUR | delivery_date=2026-12-05\n\
+         - position=10 | supplier_sku=B-100 | quantity_confirmed=10 | price_net=12.5 | confirmed_date=2026-12-01 | status=accepted\n\
+         - position=20 | supplier_sku=B-200 | quantity_confirmed=5 | price_net=3 | confirmed_date=2026-12-02 | status=backordered\n\
+         ! UNREADABLE the row `30 B-300        ?` looks like a line, but no pattern of [lines] reads it @ text:11:2\n"
+    );
+}
+
+/// An HTML table with a detail row below each line, inside a layout table.
+#[test]
+fn a_table_in_html() {
+    let rest = r#"
+[fields]
+order_number = { label = "Ihre Bestellung" }
+response_number = { css = "td.no" }
+[table]
+[table.columns]
+position = "Pos"
+supplier_sku = "Artikel"
+quantity_confirmed = "Menge"
+confirmed_date = { label = "Liefertermin" }
+status = "Status"
+note = { find = 'Hinweis: (.+)' }
+"#;
+    let html = "<table><tr><td><p>Ihre Bestellung: <b>4711</b></p><table><tr><td class=no>AB 5</td></tr></table>\
+        <table border=1><tr><th>Pos</th><th>Artikel</th><th>Menge</th><th>Status</th></tr>\
+        <tr><td>10</td><td>B-100<br>Schraube</td><td align=right>1.000</td><td>bestätigt</td></tr>\
+        <tr><td></td><td colspan=3>Liefertermin: 01.12.2026</td></tr>\
+        <tr><td>20</td><td>B-200</td><td>5</td><td>storniert (Werkzeug defekt)</td></tr>\
+        <tr><td></td><td colspan=3>Hinweis: Ersatz folgt</td></tr>\
+        <tr><td colspan=4>Gesamt 100,00 EUR</td></tr></table></td></tr></table>";
+    assert_eq!(
+        read_html(&with("html", rest), html),
+        "order_number=4711 | response_number=AB 5 | currency=EUR\n\
+         - position=10 | supplier_sku=B-100 | quantity_confirmed=1000 | confirmed_date=2026-12-01 | status=accepted\n\
+         - note=Ersatz folgt | position=20 | supplier_sku=B-200 | quantity_confirmed=5 | status=canceled | reason=Werkzeug defekt\n"
+    );
+}
+
+/// Words at points of a page: (x, y, text) with ten points a line and five a character.
+fn page(words: &[(f64, f64, &str)]) -> document::Page {
+    let mut rows: Vec<f64> = words.iter().map(|word| word.1).collect();
+    rows.dedup();
+    let mut page = document::Page { width: 600.0, height: 800.0, ..document::Page::default() };
+    for y in rows {
+        let mut line = document::Line::default();
+        for (x, _, text) in words.iter().filter(|word| word.1 == y) {
+            let mut at = *x;
+            for word in text.split(' ') {
+                let width = 5.0 * word.chars().count() as f64;
+                line.words.push(document::Word {
+                    text: word.into(),
+                    x0: at,
+                    y0: y,
+                    x1: at + width,
+                    y1: y + 8.0,
+                    hidden: false,
+                });
+                at += width + 2.0;
+            }
+        }
+        page.lines.push(line);
+    }
+    page
+}
+
+/// A PDF over two pages, heads repeated, carry-over rows and page furniture between.
+#[test]
+fn a_pdf_over_two_pages() {
+    let rest = r#"
+[fields]
+order_number = { label = "Bestellung" }
+[table]
+[table.columns]
+position = "Pos."
+supplier_sku = "Artikel-Nr."
+name = "Bezeichnung"
+quantity_confirmed = "Menge"
+price_net = "Einzelpreis"
+"#;
+    let mut part = Part::new(document::Kind::Pdf, "ab.pdf");
+    let heads = |y: f64| {
+        [
+            (20.0, y, "Pos."),
+            (60.0, y, "Artikel-Nr."),
+            (150.0, y, "Bezeichnung"),
+            (350.0, y, "Menge"),
+            (420.0, y, "Einzelpreis"),
+            (500.0, y, "Betrag"),
+        ]
+    };
+    let mut first = vec![(20.0, 20.0, "Bestellung: 4711")];
+    first.extend(heads(100.0));
+    first.extend([
+        (20.0, 115.0, "10"),
+        (60.0, 115.0, "B-100"),
+        (150.0, 115.0, "Schraube mit langem Namen und Zusatz"),
+        (365.0, 115.0, "10"),
+        (440.0, 115.0, "12,50"),
+        (510.0, 115.0, "125,00"),
+        (150.0, 125.0, "zweite Zeile des Namens"),
+        (20.0, 140.0, "20"),
+        (60.0, 140.0, "B-200"),
+        (150.0, 140.0, "Mutter"),
+        (360.0, 140.0, "200"),
+        (445.0, 140.0, "0,10"),
+        (515.0, 140.0, "20,00"),
+        (150.0, 160.0, "Übertrag"),
+        (510.0, 160.0, "145,00"),
+        (20.0, 780.0, "Amtsgericht Hamburg HRB 12345"),
+        (400.0, 780.0, "Seite 1 von 2"),
+    ]);
+    let mut second = vec![(20.0, 20.0, "Nordwind GmbH")];
+    second.extend(heads(60.0));
+    second.extend([
+        (150.0, 75.0, "Übertrag"),
+        (510.0, 75.0, "145,00"),
+        (20.0, 90.0, "30"),
+        (60.0, 90.0, "B-300"),
+        (150.0, 90.0, "Scheibe"),
+        (370.0, 90.0, "5"),
+        (445.0, 90.0, "1,00"),
+        (515.0, 90.0, "5,00"),
+        (150.0, 110.0, "Gesamtsumme"),
+        (510.0, 110.0, "150,00"),
+        (20.0, 130.0, "10 Tage 2 % Skonto"),
+    ]);
+    part.pages = vec![page(&first), page(&second)];
+    let mapping = with("pdf", rest);
+    assert_eq!(
+        show(&read(&mapping, &part, &Surroundings::default())),
+        "order_number=4711 | currency=EUR\n\
+         - position=10 | supplier_sku=B-100 | name=Schraube mit langem Namen und Zusatz zweite Zeile des Namens | quantity_confirmed=10 | price_net=12.5\n\
+         - position=20 | supplier_sku=B-200 | name=Mutter | quantity_confirmed=200 | price_net=0.1\n\
+         - position=30 | supplier_sku=B-300 | name=Scheibe | quantity_confirmed=5 | price_net=1\n"
+    );
+}
+
+/// Subject, file name and constants are sources, too.
+#[test]
+fn fields_from_elsewhere() {
+    let rest = r#"
+[fields]
+order_number = { from = "subject", find = 'Order (\S+)' }
+response_number = { from = "filename", find = '^AB_(\d+)' }
+currency = { value = "CHF" }
+state = { find = '(alles bestätigt)' }
+note = { label = "Anmerkung", required = false }
+[codes.state]
+"alles bestätigt" = "ACC"
+"#;
+    let part = text::part("AB_99.txt", "Wir haben alles bestätigt.\nAnmerkung: Lieferung ab Lager, frei Haus\n");
+    let around = Surroundings { subject: "Re: Order 4711", filename: "AB_99.txt", body: None };
+    assert_eq!(
+        show(&read(&with("text", rest), &part, &around)),
+        "order_number=4711 | response_number=99 | state=ACC | currency=CHF | note=Lieferung ab Lager, frei Haus\n"
+    );
+}
+
+/// Hidden words must not reach a rule: they are how an automatic reader is deceived.
+#[test]
+fn hidden_words_say_nothing() {
+    let mut part = text::part("text", "Ihre Bestellung 4711\n");
+    part.pages[0].lines[0].words[2].hidden = true;
+    let mapping = with("text", "[fields]\norder_number = { label = \"Ihre Bestellung\" }\n");
+    let reading = read(&mapping, &part, &Surroundings::default());
+    assert!(reading.message.fields.get(&crate::model::Field::OrderNumber).is_none());
+    assert_eq!(reading.faults.len(), 1);
+}
+
+/// Cartons of twelve answered for pieces ordered: quantity and price follow the unit.
+#[test]
+fn units_with_a_factor_and_schedules() {
+    let rest = r#"
+[fields]
+order_number = { label = "Bestellung" }
+[table]
+schedule = 'davon (?<quantity>[\d.]+) am (?<date>[\d.]+)'
+[table.columns]
+position = "Pos"
+quantity_confirmed = "Menge"
+unit = "Einheit"
+price_net = "Preis"
+[codes.unit]
+"Karton" = { unit = "PCE", factor = 12 }
+"#;
+    let mail = "Bestellung 4711\n\nPos  Menge  Einheit  Preis\n1        2  Karton   24,00\n     davon 1 am 01.12.2026, davon 1 am 05.12.2026\n2        5  Stk       1,00\n";
+    assert_eq!(
+        read_text(&with("text", rest), mail),
+        "order_number=4711 | currency=EUR\n\
+         - position=1 | quantity_confirmed=24 | unit=PCE | price_net=2 | schedule=1 on 2026-12-01; 1 on 2026-12-05\n\
+         - position=2 | quantity_confirmed=5 | unit=Stk | price_net=1\n"
+    );
+}
