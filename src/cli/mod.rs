@@ -5,6 +5,7 @@
 
 pub mod document;
 pub mod mail;
+pub mod mapping;
 pub mod template;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ pub enum Command {
     Mail(mail::MailArgs),
     /// What a reader of a file would see: lines, words and tables, as rules see them.
     Document(document::Arguments),
+    /// Mappings: check, test, try, compare them.
+    Mapping(mapping::Arguments),
     /// Letters: previews, lint, variables.
     Template(template::TemplateArgs),
 }
@@ -61,6 +64,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Mail(args) => mail::run(args),
         Command::Document(arguments) => document::run(&arguments),
+        Command::Mapping(arguments) => mapping::run(&arguments),
         Command::Template(args) => template::run(args),
     }
 }

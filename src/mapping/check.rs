@@ -110,6 +110,7 @@ fn read(sink: &mut Sink<'_>, name: &str) -> Option<Mapping> {
         kind: kind?,
         status: status?,
         matching: matching?,
+        match_span: root.get("match").map_or(0..0, |value| value.span()),
         source: source?,
         formats: formats?,
         fields,

@@ -44,7 +44,7 @@ pub fn line(
                 faults.missing(column.field, Some(number), &column.rule, record.whole(view));
             }
             Ok(None) => {}
-            Err((fragment, unread)) => faults.invalid(column.field, Some(number), &column.rule, &fragment, unread),
+            Err(wrong) => faults.invalid(column.field, Some(number), &column.rule, &wrong.0, wrong.1),
         }
     }
     if let Some(pattern) = &rule.schedule {
@@ -191,12 +191,11 @@ fn labelled(mapping: &Mapping, field: Field, label: &str, record: &Record, view:
     None
 }
 
+/// Words that are no value, and why.
+type Wrong = Box<(Fragment, Unread)>;
+
 /// The first of the fragments that reads; the reason of the first when none does.
-fn reads(
-    mapping: &Mapping,
-    column: &Column,
-    fragments: &[Fragment],
-) -> Result<Option<(Fragment, Read)>, (Fragment, Unread)> {
+fn reads(mapping: &Mapping, column: &Column, fragments: &[Fragment]) -> Result<Option<(Fragment, Read)>, Wrong> {
     let mut wrong = None;
     for fragment in fragments {
         match interpret(mapping, column.field, &fragment.text) {
@@ -207,7 +206,7 @@ fn reads(
             }
         }
     }
-    wrong.map_or(Ok(None), Err)
+    wrong.map_or(Ok(None), |wrong| Err(Box::new(wrong)))
 }
 
 /// Several deliveries within the rows.

@@ -213,13 +213,19 @@ fn overlaps(a: &Area, b: &Area) -> bool {
     a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1
 }
 
-/// Heads among the cells of a table: the rows that hold them, and the column of each.
-pub fn in_cells(
-    rows: &[Vec<Cell>],
-    from: usize,
-    wanted: &[Wanted],
-) -> Option<(Range<usize>, Vec<(usize, usize)>, bool)> {
-    let mut best: Option<(Range<usize>, Vec<(usize, usize)>, bool)> = None;
+/// Heads among the cells of a table.
+#[derive(Clone, Debug)]
+pub struct CellHeads {
+    pub rows: Range<usize>,
+    /// Which wanted head stands in which column.
+    pub columns: Vec<(usize, usize)>,
+    /// Every required head is there.
+    pub whole: bool,
+}
+
+/// The first rows of a table's cells that hold every required head; or the best ones.
+pub fn in_cells(rows: &[Vec<Cell>], from: usize, wanted: &[Wanted]) -> Option<CellHeads> {
+    let mut best: Option<CellHeads> = None;
     for begin in from..rows.len().min(from + 500) {
         for lines in 1..=LINES_MAX.min(rows.len() - begin) {
             let Some(window) = rows.get(begin..begin + lines) else { break };
@@ -251,10 +257,10 @@ pub fn in_cells(
                     .enumerate()
                     .all(|(index, wanted)| !wanted.required || chosen.iter().any(|c| c.0 == index));
             if whole {
-                return Some((begin..begin + lines, chosen, true));
+                return Some(CellHeads { rows: begin..begin + lines, columns: chosen, whole });
             }
-            if chosen.len() > best.as_ref().map_or(0, |best| best.1.len()) {
-                best = Some((begin..begin + lines, chosen, false));
+            if chosen.len() > best.as_ref().map_or(0, |best| best.columns.len()) {
+                best = Some(CellHeads { rows: begin..begin + lines, columns: chosen, whole });
             }
         }
     }

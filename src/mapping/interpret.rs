@@ -129,9 +129,7 @@ fn words_of(mapping: &Mapping, field: Field, text: &str) -> Result<String, Unrea
 
 /// `10`, `00010`, `Pos. 10`, `10.`, `#3`.
 fn position(text: &str) -> Result<Decimal, Unread> {
-    let digits = text
-        .trim_start_matches(|c: char| !c.is_ascii_digit())
-        .trim_end_matches(|c: char| matches!(c, '.' | ')' | ':' | ' '));
+    let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit()).trim_end_matches(['.', ')', ':', ' ']);
     let before =
         text.get(..text.len() - text.trim_start_matches(|c: char| !c.is_ascii_digit()).len()).unwrap_or_default();
     let wordy = before.chars().all(|c| c.is_alphabetic() || matches!(c, '.' | '#' | ' ' | ':' | '('))

@@ -19,6 +19,8 @@ pub struct Mapping {
     pub kind: Kind,
     pub status: Status,
     pub matching: Matching,
+    /// The bytes of [match] in the file.
+    pub match_span: std::ops::Range<usize>,
     pub source: Source,
     pub formats: Formats,
     pub fields: Vec<FieldRule>,

@@ -84,7 +84,9 @@ fn by_cells(rule: &TableRule, view: &View<'_>, wanted: &[Wanted], note: &mut Not
                 (false, None) => continue,
             }
         };
-        let Some((rows, columns, whole)) = heads::in_cells(&table.rows, from, wanted) else { continue };
+        let Some(heads::CellHeads { rows, columns, whole }) = heads::in_cells(&table.rows, from, wanted) else {
+            continue;
+        };
         if !whole {
             let has = |index: usize| columns.iter().any(|column| column.0 == index);
             let part = |there: bool| -> Vec<String> {

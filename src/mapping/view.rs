@@ -249,7 +249,8 @@ impl Folded {
                 let inner = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
                 let begins_word = first.is_alphanumeric();
                 let ends_word = needle.last().is_some_and(|c| c.is_alphanumeric());
-                if !(begins_word && inner(before)) && !(ends_word && inner(after)) {
+                let within_word = begins_word && inner(before) || ends_word && inner(after);
+                if !within_word {
                     return Some((start..end, at + needle.len()));
                 }
             }

@@ -1,0 +1,302 @@
+//! `postern mapping`: lint, test, try, diff, schema and new.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{COMPLAINTS, DONE, USAGE};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::document::{Limits, Part};
+use crate::mail::Mail;
+use crate::mapping::mails::{self, MailReading};
+use crate::mapping::material::Material;
+use crate::mapping::{self, Library, Mapping, compare, explain, json, samples};
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Checks every mapping below a folder: mistakes with their place, and mappings that can match one mail.
+    Lint {
+        /// The folder of mappings, or one file.
+        #[arg(default_value = "mappings")]
+        dir: PathBuf,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Reads all samples and compares with what is expected.
+    Test {
+        #[arg(default_value = "mappings")]
+        dir: PathBuf,
+        /// Writes the expected files of samples that have none or differ.
+        #[arg(long)]
+        write: bool,
+    },
+    /// Reads a mail (.eml) or a bare document and shows what was understood.
+    Try {
+        file: PathBuf,
+        /// A mapping file, or the name of one below the folder (`nordwind/bestaetigung`).
+        #[arg(long)]
+        mapping: Option<String>,
+        /// The folder of mappings.
+        #[arg(long, default_value = "mappings")]
+        dir: PathBuf,
+        /// Draws the document with each value's place and rule.
+        #[arg(long)]
+        explain: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Reads mails with two mappings and shows field by field what differs.
+    Diff {
+        /// A mapping file.
+        old: PathBuf,
+        /// Another one.
+        new: PathBuf,
+        /// Mails; the samples of both when none is given.
+        mails: Vec<PathBuf>,
+    },
+    /// Prints the JSON Schema of mapping files.
+    Schema,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    match &arguments.command {
+        Command::Lint { dir, format } => lint(dir, *format),
+        Command::Test { dir, write } => test(dir, *write),
+        Command::Try { file, mapping, dir, explain, json } => try_one(file, mapping.as_deref(), dir, *explain, *json),
+        Command::Diff { old, new, mails } => diff(old, new, mails),
+        Command::Schema => {
+            print!("{}", mapping::schema());
+            Ok(DONE)
+        }
+    }
+}
+
+/// Prints complaints, each drawn in its file.
+fn complain(found: &[Diagnostic]) {
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let mut files: std::collections::BTreeMap<&str, String> = std::collections::BTreeMap::new();
+    for d in found {
+        let text = files.entry(&d.file).or_insert_with(|| {
+            if d.span.is_some() { std::fs::read_to_string(&d.file).unwrap_or_default() } else { String::new() }
+        });
+        eprintln!("{}\n", d.draw(text, colour));
+    }
+}
+
+fn has_errors(found: &[Diagnostic]) -> bool {
+    found.iter().any(|d| d.severity == Severity::Error)
+}
+
+/// The library below a folder, or of one file.
+fn load(path: &Path) -> (Library, Vec<Diagnostic>) {
+    if path.is_dir() {
+        return Library::load(path);
+    }
+    match load_file(path) {
+        Ok((mapping, found)) => (Library { mappings: mapping.into_iter().collect() }, found),
+        Err(error) => {
+            let d =
+                Diagnostic::error("MAP001", format!("cannot be read: {error}")).in_file(&path.display().to_string());
+            (Library::default(), vec![d])
+        }
+    }
+}
+
+fn load_file(path: &Path) -> std::io::Result<(Option<Mapping>, Vec<Diagnostic>)> {
+    let text = std::fs::read_to_string(path)?;
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().to_string()).unwrap_or_default();
+    Ok(mapping::check(&name, &path.display().to_string(), &text))
+}
+
+fn lint(dir: &Path, format: Format) -> anyhow::Result<u8> {
+    let (library, found) = load(dir);
+    match format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&found)?),
+        Format::Text => {
+            complain(&found);
+            let errors = found.iter().filter(|d| d.is_error()).count();
+            eprintln!(
+                "{} sound mappings, {errors} errors, {} other remarks",
+                library.mappings.len(),
+                found.len() - errors
+            );
+        }
+    }
+    Ok(if has_errors(&found) { COMPLAINTS } else { DONE })
+}
+
+fn test(dir: &Path, write: bool) -> anyhow::Result<u8> {
+    let (library, mut found) = load(dir);
+    let (mut read, mut wrong) = (0, 0);
+    for mapping in &library.mappings {
+        let (samples, mut complaints) = samples::test(mapping, &library, &mails::in_process);
+        let mut bad =
+            samples.iter().filter(|sample| !sample.differences.is_empty() || sample.expected.is_none()).count();
+        if write && bad > 0 {
+            for sample in samples.iter().filter(|sample| !sample.differences.is_empty() || sample.expected.is_none()) {
+                let path = sample.mail.with_extension("expected.json");
+                std::fs::write(&path, serde_json::to_string_pretty(&json::expected(&sample.reading))? + "\n")?;
+                println!("written {}", path.display());
+            }
+            complaints.retain(|d| !d.is_error());
+            bad = 0;
+        }
+        println!(
+            "{} {}: {} of {} samples as expected",
+            if bad == 0 { "ok  " } else { "FAIL" },
+            mapping.name,
+            samples.len() - bad,
+            samples.len()
+        );
+        read += samples.len();
+        wrong += bad;
+        found.extend(complaints);
+    }
+    complain(&found);
+    println!("{} mappings, {read} samples, {wrong} not as expected", library.mappings.len());
+    Ok(if has_errors(&found) || wrong > 0 { COMPLAINTS } else { DONE })
+}
+
+/// Whether the bytes are a mail rather than a bare document.
+fn is_mail(path: &Path, raw: &[u8]) -> bool {
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("eml")) {
+        return true;
+    }
+    let head = String::from_utf8_lossy(raw.get(..raw.len().min(2_000)).unwrap_or_default()).to_lowercase();
+    let mut fields = head.lines().take_while(|line| !line.trim().is_empty());
+    fields.clone().next().is_some_and(|line| {
+        line.split_once(':').is_some_and(|(name, _)| !name.is_empty() && !name.contains(char::is_whitespace))
+    }) && fields
+        .any(|line| line.starts_with("from:") || line.starts_with("subject:") || line.starts_with("mime-version:"))
+}
+
+fn try_one(file: &Path, wanted: Option<&str>, dir: &Path, explained: bool, as_json: bool) -> anyhow::Result<u8> {
+    let raw = std::fs::read(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    let mut library = Library::default();
+    let chosen = match wanted {
+        Some(path) if Path::new(path).is_file() => {
+            let (mapping, found) = load_file(Path::new(path))?;
+            if mapping.is_none() {
+                complain(&found);
+                return Ok(COMPLAINTS);
+            }
+            mapping
+        }
+        wanted => {
+            if dir.is_dir() {
+                let (loaded, found) = Library::load(dir);
+                library = loaded;
+                if !as_json && has_errors(&found) {
+                    eprintln!(
+                        "postern: {} complaints about {} (see `postern mapping lint`)",
+                        found.len(),
+                        dir.display()
+                    );
+                }
+            }
+            match wanted {
+                Some(name) => match library.get(name) {
+                    Some(mapping) => Some(mapping.clone()),
+                    None => {
+                        let known = library.mappings.iter().map(|mapping| mapping.name.as_str());
+                        let near = crate::diagnostic::nearest(name, known)
+                            .map(|near| format!("; did you mean `{near}`?"))
+                            .unwrap_or_default();
+                        eprintln!("postern: there is no mapping `{name}` in {}{near}", dir.display());
+                        return Ok(USAGE);
+                    }
+                },
+                None => None,
+            }
+        }
+    };
+    let limits = Limits::default();
+    let mail = is_mail(file, &raw).then(|| Mail::parse(&raw));
+    let name = file.file_name().map(|name| name.to_string_lossy().to_string()).unwrap_or_default();
+    let material = match &mail {
+        Some(mail) => Material::of_mail(mail, &limits, &mails::in_process),
+        None => Material::of_file(&name, &raw, &mails::in_process),
+    };
+    let reading = match &chosen {
+        Some(mapping) => mails::read_with(mapping, &material),
+        None => mails::read_material(&material, &library, None),
+    };
+    let faults: Vec<Diagnostic> = reading.all_faults().map(json::diagnostic).collect();
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&json::full(&reading))?);
+    } else if explained {
+        print!("{}", drawn(&reading, &material));
+    } else {
+        println!("{}", serde_json::to_string_pretty(&json::expected(&reading))?);
+    }
+    if !as_json {
+        complain(&faults);
+    }
+    Ok(if faults.is_empty() { DONE } else { COMPLAINTS })
+}
+
+fn drawn(reading: &MailReading, material: &Material<'_>) -> String {
+    let mut out = String::new();
+    let bodies = [material.text.as_ref(), material.html.as_ref()];
+    let attached = material.files.iter().flat_map(|file| material.parts(file));
+    let parts: Vec<&Part> = bodies.into_iter().flatten().chain(attached).collect();
+    for message in &reading.messages {
+        let with_words = |part: &&&Part| part.name == message.part && !part.pages.is_empty();
+        let part = parts.iter().find(with_words).or_else(|| parts.iter().find(|part| part.name == message.part));
+        match part {
+            Some(part) => out.push_str(&explain::draw(message, part)),
+            None => out.push_str(&explain::list(message)),
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn diff(old: &Path, new: &Path, given: &[PathBuf]) -> anyhow::Result<u8> {
+    let mut both = Vec::new();
+    for path in [old, new] {
+        let (mapping, found) = load_file(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+        complain(&found);
+        both.extend(mapping);
+    }
+    let [first, second] = both.as_slice() else { return Ok(COMPLAINTS) };
+    let mut files = given.to_vec();
+    if files.is_empty() {
+        for mapping in [first, second] {
+            let entries = std::fs::read_dir(samples::folder(mapping)).into_iter().flatten().filter_map(Result::ok);
+            files.extend(entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "eml")));
+        }
+        files.sort();
+        files.dedup();
+    }
+    let mut different = 0;
+    for file in &files {
+        let raw = std::fs::read(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+        let mail = Mail::parse(&raw);
+        let limits = Limits::default();
+        let material = Material::of_mail(&mail, &limits, &mails::in_process);
+        let mut found = compare::mails(&mails::read_with(first, &material), &mails::read_with(second, &material));
+        found.retain(|difference| difference.at != "mapping");
+        if !found.is_empty() {
+            different += 1;
+            println!("{}", file.display());
+            for difference in found {
+                println!("  {difference}");
+            }
+        }
+    }
+    println!("{different} of {} mails are read differently", files.len());
+    Ok(if different == 0 { DONE } else { COMPLAINTS })
+}

@@ -1,0 +1,145 @@
+//! The samples beside a mapping: `<layout>/samples/NAME.eml` (or another document), `NAME.expected.json`,
+//! `NAME.order.json`. Reading them again must give what is expected, by the mapping that claims them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use super::library::{Choice, Library};
+use super::mails::{MailReading, read_with};
+use super::material::{Material, Reader};
+use super::rule::{Mapping, Status};
+use super::{json, structured};
+use crate::diagnostic::Diagnostic;
+use crate::document::Limits;
+use crate::mail::Mail;
+
+/// One sample, read.
+pub struct Sample {
+    pub mail: PathBuf,
+    pub reading: MailReading,
+    /// `None`: there is no expected file.
+    pub expected: Option<Json>,
+    /// What differs, in words; empty = as expected.
+    pub differences: Vec<String>,
+}
+
+const SAMPLES_MAX: usize = 1_000;
+const SAMPLE_BYTES_MAX: u64 = 60 << 20;
+
+/// The folder of a mapping's samples.
+pub fn folder(mapping: &Mapping) -> PathBuf {
+    Path::new(&mapping.file).with_extension("").join("samples")
+}
+
+/// Reads all samples of a mapping.
+pub fn test(mapping: &Mapping, library: &Library, reader: &Reader<'_>) -> (Vec<Sample>, Vec<Diagnostic>) {
+    let (mut samples, mut found) = (Vec::new(), Vec::new());
+    let folder = folder(mapping);
+    let mut mails: Vec<PathBuf> = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|e| e == "eml"))
+            .collect(),
+        Err(_) => Vec::new(),
+    };
+    mails.sort();
+    if mails.is_empty() {
+        let message = format!("`{}` has no samples: nothing shows that it reads", mapping.name);
+        let d = if mapping.status == Status::Live { Diagnostic::warning("MAP021", message) } else { note(message) };
+        found.push(d.in_file(&folder.display().to_string()));
+    }
+    for mail in mails.into_iter().take(SAMPLES_MAX) {
+        match sample(mapping, library, &mail, reader) {
+            Ok(sample) => {
+                if sample.expected.is_none() {
+                    let message = "the sample has no expected file (`postern mapping test --write` writes it)";
+                    found.push(Diagnostic::error("MAP021", message).in_file(&mail.display().to_string()));
+                }
+                for difference in &sample.differences {
+                    found.push(Diagnostic::error("MAP021", difference.clone()).in_file(&mail.display().to_string()));
+                }
+                samples.push(sample);
+            }
+            Err(message) => found.push(Diagnostic::error("MAP021", message).in_file(&mail.display().to_string())),
+        }
+    }
+    (samples, found)
+}
+
+fn note(message: String) -> Diagnostic {
+    Diagnostic { severity: crate::diagnostic::Severity::Note, ..Diagnostic::warning("MAP021", message) }
+}
+
+fn sample(mapping: &Mapping, library: &Library, path: &Path, reader: &Reader<'_>) -> Result<Sample, String> {
+    let raw = load(path)?;
+    let mail = Mail::parse(&raw);
+    let limits = Limits::default();
+    let material = Material::of_mail(&mail, &limits, reader);
+    let mut differences = Vec::new();
+    if let Some(standard) = structured::read(&material) {
+        differences.push(format!("no mapping is asked: it is a {}", standard.mapping.unwrap_or_default()));
+    }
+    if let Some(reason) = mapping.refuses(&material) {
+        differences.push(format!("`{}` does not take it: {reason}", mapping.name));
+    } else if let Choice::Several(several) = library.choose(&material, None) {
+        let names: Vec<&str> = several.iter().map(|mapping| mapping.name.as_str()).collect();
+        differences.push(format!("several mappings take it: {}", names.join(", ")));
+    }
+    let reading = read_with(mapping, &material);
+    let expected_path = path.with_extension("expected.json");
+    let expected: Option<Json> = match std::fs::read_to_string(&expected_path) {
+        Ok(text) => Some(serde_json::from_str(&text).map_err(|error| format!("{}: {error}", expected_path.display()))?),
+        Err(_) => None,
+    };
+    if let Some(expected) = &expected {
+        compare("", expected, &json::expected(&reading), &mut differences);
+    }
+    let order_path = path.with_extension("order.json");
+    if let Ok(text) = std::fs::read_to_string(&order_path)
+        && let Err(error) = crate::model::Order::read(&text, jiff::Timestamp::UNIX_EPOCH)
+    {
+        differences.push(format!("{}: {error}", order_path.display()));
+    }
+    Ok(Sample { mail: path.to_path_buf(), reading, expected, differences })
+}
+
+pub(super) fn load(path: &Path) -> Result<Vec<u8>, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > SAMPLE_BYTES_MAX {
+        return Err(format!("it has {size} bytes; samples have at most {SAMPLE_BYTES_MAX}"));
+    }
+    std::fs::read(path).map_err(|error| error.to_string())
+}
+
+/// Every place at which two JSON values differ.
+fn compare(at: &str, expected: &Json, got: &Json, differences: &mut Vec<String>) {
+    match (expected, got) {
+        (Json::Object(a), Json::Object(b)) => {
+            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let name = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                compare(&name, a.get(key).unwrap_or(&Json::Null), b.get(key).unwrap_or(&Json::Null), differences);
+            }
+        }
+        (Json::Array(a), Json::Array(b)) => {
+            for index in 0..a.len().max(b.len()) {
+                let name = format!("{at}[{}]", index + 1);
+                compare(&name, a.get(index).unwrap_or(&Json::Null), b.get(index).unwrap_or(&Json::Null), differences);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => differences.push(format!("{at}: expected {}, read {}", shown(a), shown(b))),
+    }
+}
+
+fn shown(value: &Json) -> String {
+    match value {
+        Json::Null => "nothing".into(),
+        Json::String(text) => format!("`{text}`"),
+        other => other.to_string(),
+    }
+}
