@@ -219,6 +219,9 @@ pub struct Course {
     /// Made in the house for these positions of an older response only (a decline taken back in part).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only: Option<BTreeSet<u32>>,
+    /// Positions that it cancels because we asked: they answered this recall and are done.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub answers_recall: BTreeMap<u32, TransmissionId>,
     /// The revision of the order it was last checked against.
     pub order_revision: u32,
     /// How often the step that cannot be done was tried.
