@@ -4,8 +4,11 @@
 //! knows what a mail says. Every wait has a time-out, every size a ceiling.
 
 pub mod backoff;
+mod header;
 pub mod imap;
+pub mod inlet;
 pub mod login;
+pub mod maildir;
 pub mod net;
 pub mod smtp;
 pub mod utf7;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::session::{Harvest, Refused, Session, Verdict, judge};
 use super::{ImapMailbox, uids};
+use crate::wire::header::{HEADER_BYTES_MAX, header_of};
 use crate::wire::{Batch, Body, Fetched, MailKey, WireError};
 
 /// Mails listed at a time: a SEARCH answer of 20,000 UIDs is about 150 KB.
 const WINDOW: u32 = 20_000;
-const HEADER_BYTES_MAX: usize = 256 << 10;
 const TALK_BYTES_MAX: u64 = 4 << 20;
 /// Pieces in which a mail is fetched that two connections broke over; smaller after each break without progress.
 const PIECE_FIRST: usize = 64 << 10;
@@ -365,13 +365,4 @@ enum Pieces {
 /// The bodies that came, by UID; NIL is none.
 fn whole_bodies(harvest: Harvest) -> BTreeMap<u32, Vec<u8>> {
     harvest.mails.into_iter().filter_map(|mail| Some((mail.uid, mail.body??))).collect()
-}
-
-/// Up to and with the empty line, at most [`HEADER_BYTES_MAX`].
-fn header_of(body: &[u8]) -> Vec<u8> {
-    let body = body.get(..HEADER_BYTES_MAX).unwrap_or(body);
-    let crlf = body.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
-    let lf = body.windows(2).position(|two| two == b"\n\n").map(|at| at + 2);
-    let end = crlf.into_iter().chain(lf).min().unwrap_or(body.len());
-    body.get(..end).unwrap_or(body).to_vec()
 }

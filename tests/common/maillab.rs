@@ -1,0 +1,80 @@
+//! Reaches the real mail servers that `scripts/maillab` starts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use postern::wire::imap::ImapSettings;
+use postern::wire::login::{Login, Secret};
+use postern::wire::net::{Security, Server, Trust};
+use postern::wire::smtp::RelayServer;
+
+/// A running lab.
+#[derive(Clone, Debug)]
+pub struct Lab(BTreeMap<String, String>);
+
+#[allow(dead_code, reason = "each test file uses its share")]
+impl Lab {
+    /// The lab whose `env` file `POSTERN_MAILLAB` names; without it says aloud that the test is skipped.
+    pub fn find(test: &str) -> Option<Lab> {
+        let Some(path) = std::env::var_os("POSTERN_MAILLAB") else {
+            eprintln!(
+                "SKIPPED {test}: POSTERN_MAILLAB names no running lab (scripts/maillab start; POSTERN_MAILLAB=/tmp/postern-maillab/env)"
+            );
+            return None;
+        };
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("POSTERN_MAILLAB {path:?}: {error}"));
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        Some(Lab(pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()))
+    }
+
+    pub fn get(&self, key: &str) -> &str {
+        self.0
+            .get(&format!("MAILLAB_{key}"))
+            .unwrap_or_else(|| panic!("the lab has no {key}: start it with --cyrus --sink"))
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(&format!("MAILLAB_{key}"))
+    }
+
+    pub fn address(&self, account: &str) -> String {
+        format!("{account}@{}", self.get("DOMAIN"))
+    }
+
+    pub fn login(&self, account: &str) -> Login {
+        Login::Password { user: self.address(account), password: Secret::new(self.get("PASSWORD")) }
+    }
+
+    pub fn trust(&self) -> Trust {
+        Trust { ca_file: Some(PathBuf::from(self.get("CA"))) }
+    }
+
+    /// `port` is e.g. `IMAPS`, `SMTP`, `SUBMISSION`, `CYRUS_IMAP`, `SINK`.
+    pub fn server(&self, port: &str, security: Security) -> Server {
+        let host = if security == Security::Plain { self.get("HOST") } else { "localhost" };
+        let port = self.get(&format!("{port}_PORT")).parse().unwrap();
+        Server { host: host.to_string(), port, security }
+    }
+
+    pub fn addr(&self, port: &str) -> std::net::SocketAddr {
+        format!("{}:{}", self.get("HOST"), self.get(&format!("{port}_PORT"))).parse().unwrap()
+    }
+
+    /// Dovecot over TLS.
+    pub fn imap(&self, account: &str) -> ImapSettings {
+        let mut settings = ImapSettings::new(account, self.server("IMAPS", Security::Tls), self.login(account));
+        settings.trust = self.trust();
+        settings
+    }
+
+    /// Cyrus, in the clear: it takes any password and makes accounts as they are named.
+    pub fn cyrus(&self, account: &str) -> ImapSettings {
+        let login = Login::Password { user: account.to_string(), password: Secret::new("any") };
+        ImapSettings::new(account, self.server("CYRUS_IMAP", Security::Plain), login)
+    }
+
+    /// Postfix without a log-in.
+    pub fn smtp(&self) -> RelayServer {
+        RelayServer { server: self.server("SMTP", Security::Plain), trust: Trust::default(), login: None }
+    }
+}
