@@ -3,10 +3,12 @@
 //! Source: cXML 1.2 (Fulfill.dtd and cXML.dtd with their comments). A DOCTYPE is ignored, never fetched.
 
 use super::shape::{self, Delivery, Line};
-use super::take::{Fields, Found, Take, decimal, shorten};
+use super::take::{Fields, Found, Heard, Take, decimal, shorten};
 use super::xml::Element;
-use super::{Family, LINES_MAX, Reading, Standard, not_ours};
-use crate::model::{Date, Decimal, Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Value};
+use super::{Family, Harvest, LINES_MAX, Standard, not_ours};
+use crate::model::{
+    Date, Decimal, FaultCode, Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Value,
+};
 
 pub fn recognise(name: &str, text: &str) -> Option<Standard> {
     if name != "cXML" {
@@ -21,23 +23,23 @@ pub fn recognise(name: &str, text: &str) -> Option<Standard> {
     Some(Standard { family: Family::Cxml, version: version.to_string(), document: document.to_string() })
 }
 
-pub fn read(root: Element, take: &mut Take, reading: &mut Reading) {
+pub fn read(root: Element, take: &mut Take, harvest: &mut Harvest) {
     let Some(request) = root.at("Request") else {
-        reading.not_ours = Some(not_ours(&reading.standard));
+        harvest.not_ours = Some(not_ours(&harvest.standard));
         return;
     };
     if let Some(confirmation) = request.at("ConfirmationRequest") {
-        reading.messages = confirm(confirmation, take);
+        harvest.heard = confirm(confirmation, take);
     } else if let Some(order) = request.at("OrderRequest") {
-        reading.messages = vec![self::order(order, take)];
+        harvest.heard = vec![self::order(order, take)];
     } else {
         let name = request.children().next().map_or("an empty request", |child| child.name());
-        let standard = Standard { document: shorten(name).into_owned(), ..reading.standard.clone() };
-        reading.not_ours = Some(not_ours(&standard));
+        let standard = Standard { document: shorten(name).into_owned(), ..harvest.standard.clone() };
+        harvest.not_ours = Some(not_ours(&standard));
     }
 }
 
-fn confirm(request: Element, take: &mut Take) -> Vec<Message> {
+fn confirm(request: Element, take: &mut Take) -> Vec<Heard> {
     let mut message = Message::new(MessageKind::Response);
     let mut whole_is_backordered = None;
     let reference = request.at("OrderReference").or_else(|| request.at("OrderIDInfo"));
@@ -51,15 +53,21 @@ fn confirm(request: Element, take: &mut Take) -> Vec<Message> {
     let mut lines = Vec::new();
     for (index, item) in request.all("ConfirmationItem").enumerate() {
         if index == LINES_MAX {
-            take.fault("UNREADABLE", format!("more than {LINES_MAX} lines"), &item.path(), item.span());
+            take.fault(FaultCode::Unreadable, format!("more than {LINES_MAX} lines"), &item.path(), item.span());
             break;
         }
         lines.push(line(item, take));
+        take.end_line();
     }
     if let Some(found) = whole_is_backordered.filter(|_| lines.is_empty()) {
-        take.fault("MISSING_DATE", "all is backordered, but no line says how much until when", &found.path, found.span);
+        take.fault(
+            FaultCode::MissingDate,
+            "all is backordered, but no line says how much until when",
+            &found.path,
+            found.span,
+        );
     }
-    shape::by_order(message, lines)
+    shape::by_order(take, message, lines)
 }
 
 /// ConfirmationHeader; gives back its type when that is `backordered`.
@@ -111,7 +119,7 @@ struct Part {
 }
 
 fn line(item: Element, take: &mut Take) -> Line {
-    let mut line = Line::default();
+    let mut line = Line::begin(take);
     let fields = &mut line.fields;
     take.position(fields, item.attribute("lineNumber", "ConfirmationItem/@lineNumber"));
     let ordered_found = item.attribute("quantity", "ConfirmationItem/@quantity");
@@ -144,7 +152,7 @@ fn part(status: Element, take: &mut Take, fields: &mut Fields) -> Option<Part> {
     let kind = status.attribute("type", "ConfirmationStatus/@type");
     let Some(kind_found) = kind else {
         let at = status.path();
-        take.fault("INVALID_VALUE", "a status without its type", &at, status.span());
+        take.fault(FaultCode::InvalidValue, "a status without its type", &at, status.span());
         return None;
     };
     let known = ["accept", "detail", "allDetail", "backordered", "reject", "unknown", "requestToPay"];
@@ -156,7 +164,7 @@ fn part(status: Element, take: &mut Take, fields: &mut Fields) -> Option<Part> {
     let found = status.attribute("quantity", &rule);
     let Some(quantity) = take.amount(found.as_ref()) else {
         if found.is_none() {
-            take.fault("MISSING_QUANTITY", "a status without its quantity", &status.path(), status.span());
+            take.fault(FaultCode::MissingQuantity, "a status without its quantity", &status.path(), status.span());
         }
         return None;
     };
@@ -260,7 +268,7 @@ fn quantities(take: &mut Take, fields: &mut Fields, parts: Vec<Part>) {
 }
 
 /// OrderRequest: what a customer orders.
-fn order(request: Element, take: &mut Take) -> Message {
+fn order(request: Element, take: &mut Take) -> Heard {
     let mut message = Message::new(MessageKind::Order);
     let fields = &mut message.fields;
     if let Some(header) = request.at("OrderRequestHeader") {
@@ -295,12 +303,14 @@ fn order(request: Element, take: &mut Take) -> Message {
         take.text(fields, Field::PaymentTerms, payment_terms(header));
         take.more_text(fields, Field::DeliveryTerms, header.find("TermsOfDelivery/TermsOfDeliveryCode"));
     }
+    let mut numbers = Vec::new();
     for (index, item) in request.all("ItemOut").enumerate() {
         if index == LINES_MAX {
-            take.fault("UNREADABLE", format!("more than {LINES_MAX} lines"), &item.path(), item.span());
+            take.fault(FaultCode::Unreadable, format!("more than {LINES_MAX} lines"), &item.path(), item.span());
             break;
         }
         let mut fields = Fields::new();
+        numbers.push(take.begin_line());
         take.position(&mut fields, item.attribute("lineNumber", "ItemOut/@lineNumber"));
         take.number(&mut fields, Field::Quantity, item.attribute("quantity", "ItemOut/@quantity"));
         let wished = item.attribute("requestedDeliveryDate", "ItemOut/@requestedDeliveryDate");
@@ -315,8 +325,9 @@ fn order(request: Element, take: &mut Take) -> Message {
             take.more_text(&mut fields, Field::Note, comments.own("Comments"));
         }
         message.lines.push(fields);
+        take.end_line();
     }
-    message
+    take.heard(message, numbers)
 }
 
 /// PaymentTerm/@payInNumberOfDays: `30 days`.

@@ -9,7 +9,8 @@ mod tokens;
 mod values;
 
 use super::take::Take;
-use super::{Family, Reading, Standard, not_ours};
+use super::{Family, Harvest, Standard, not_ours};
+use crate::model::FaultCode;
 
 pub fn recognise(text: &str) -> Option<Standard> {
     interchange::start(text)?;
@@ -18,29 +19,31 @@ pub fn recognise(text: &str) -> Option<Standard> {
     Some(Standard { family: Family::Edifact, version, document })
 }
 
-pub fn read(text: &str, take: &mut Take, reading: &mut Reading) {
+pub fn read(text: &str, take: &mut Take, harvest: &mut Harvest) {
     let messages = interchange::read(text, take);
     if messages.is_empty() {
-        take.fault("UNREADABLE", "an interchange without a message", "UNB", 0..0);
+        take.fault(FaultCode::Unreadable, "an interchange without a message", "UNB", 0..0);
     }
     for message in &messages {
+        take.begin_source();
         match message.kind.as_str() {
             "ORDRSP" => {
                 interchange::check_segments(take, message);
-                reading.messages.extend(ordrsp::read(message, take));
+                harvest.heard.extend(ordrsp::read(message, take));
             }
             "ORDERS" | "ORDCHG" => {
                 interchange::check_segments(take, message);
-                reading.messages.push(orders::read(message, take));
+                harvest.heard.push(orders::read(message, take));
             }
             "DESADV" => {
                 interchange::check_segments(take, message);
-                reading.dispatches.extend(orders::dispatches(message, take));
+                harvest.dispatches.extend(orders::dispatches(message, take));
             }
             kind => {
-                let standard = Standard { document: kind.to_string(), ..reading.standard.clone() };
-                reading.not_ours = Some(not_ours(&standard));
+                let standard = Standard { document: kind.to_string(), ..harvest.standard.clone() };
+                harvest.not_ours = Some(not_ours(&standard));
             }
         }
+        take.end_source();
     }
 }

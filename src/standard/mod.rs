@@ -37,7 +37,7 @@ mod xml;
 use std::fmt;
 
 use crate::diagnostic::Diagnostic;
-use crate::model::Message;
+use crate::model::{Fault, FaultCode, Message};
 
 pub use decode::decode;
 pub use take::Fields;
@@ -90,11 +90,14 @@ pub struct Reading {
     pub standard: Standard,
     /// Order responses and orders; several when the document speaks of several orders.
     pub messages: Vec<Message>,
+    /// The errors of each message, as the process wants them: with the line's index, position and field.
+    /// What is wrong with the document as a whole stands with every message.
+    pub message_faults: Vec<Vec<Fault>>,
     /// Dispatch notices (UBL DespatchAdvice, EDIFACT DESADV).
     pub dispatches: Vec<Dispatch>,
     /// Recognised, but neither an order, a response nor a dispatch notice: what it is, for a person.
     pub not_ours: Option<String>,
-    /// All at once. Errors are values or pieces that could not be read; warnings are oddities.
+    /// All at once, for people, in the document's order. Errors are values or pieces that could not be read; warnings are oddities.
     pub faults: Vec<Diagnostic>,
 }
 
@@ -122,22 +125,42 @@ pub fn recognise(text: &str) -> Option<Standard> {
 pub fn read(text: &str, part: &str) -> Option<Reading> {
     let standard = recognise(text)?;
     let mut take = take::Take::new(standard.family.name(), text, part);
-    let mut reading =
-        Reading { standard, messages: Vec::new(), dispatches: Vec::new(), not_ours: None, faults: Vec::new() };
-    match reading.standard.family {
-        Family::Edifact => edifact::read(text, &mut take, &mut reading),
-        Family::X12 => x12::read(text, &mut take, &mut reading),
+    let mut harvest = Harvest { standard, heard: Vec::new(), dispatches: Vec::new(), not_ours: None };
+    match harvest.standard.family {
+        Family::Edifact => edifact::read(text, &mut take, &mut harvest),
+        Family::X12 => x12::read(text, &mut take, &mut harvest),
         family => match xml::Tree::parse(text) {
-            Err(refused) => take.fault("UNREADABLE", refused.message, "", refused.span),
+            Err(refused) => take.fault(FaultCode::Unreadable, refused.message, "", refused.span),
             Ok(tree) => match family {
-                Family::Cxml => cxml::read(tree.root(), &mut take, &mut reading),
-                Family::OpenTrans => opentrans::read(tree.root(), &mut take, &mut reading),
-                _ => ubl::read(tree.root(), &mut take, &mut reading),
+                Family::Cxml => cxml::read(tree.root(), &mut take, &mut harvest),
+                Family::OpenTrans => opentrans::read(tree.root(), &mut take, &mut harvest),
+                _ => ubl::read(tree.root(), &mut take, &mut harvest),
             },
         },
     }
-    reading.faults = take.into_faults();
-    Some(reading)
+    let message_faults = harvest.heard.iter().map(|heard| take.faults_of(heard)).collect();
+    Some(Reading {
+        standard: harvest.standard,
+        messages: harvest.heard.into_iter().map(|heard| heard.message).collect(),
+        message_faults,
+        dispatches: harvest.dispatches,
+        not_ours: harvest.not_ours,
+        faults: take.into_faults(),
+    })
+}
+
+/// What a reader of one family brings home.
+struct Harvest {
+    standard: Standard,
+    heard: Vec<take::Heard>,
+    dispatches: Vec<Dispatch>,
+    not_ours: Option<String>,
+}
+
+impl From<take::Heard> for Dispatch {
+    fn from(heard: take::Heard) -> Dispatch {
+        Dispatch { fields: heard.message.fields, lines: heard.message.lines }
+    }
 }
 
 /// More lines than any real order has.

@@ -4,10 +4,10 @@
 //! what a response says is found by comparing it with the order, and a line it leaves out says nothing.
 
 use super::shape::{self, Delivery, Line};
-use super::take::{Fields, Found, Take, shorten, whole_number};
+use super::take::{Fields, Found, Heard, Take, shorten, whole_number};
 use super::xml::Element;
-use super::{Dispatch, Family, LINES_MAX, Reading, Standard, not_ours};
-use crate::model::{Date, Decimal, Field, Message, MessageKind, Value};
+use super::{Dispatch, Family, Harvest, LINES_MAX, Standard, not_ours};
+use crate::model::{Date, Decimal, FaultCode, Field, Message, MessageKind, Value};
 
 const KNOWN: [&str; 9] = [
     "ORDERRESPONSE",
@@ -39,12 +39,12 @@ pub fn recognise(name: &str, namespace: &str, text: &str) -> Option<Standard> {
     Some(Standard { family: Family::OpenTrans, version: shorten(version).into_owned(), document: name.to_string() })
 }
 
-pub fn read(root: Element, take: &mut Take, reading: &mut Reading) {
+pub fn read(root: Element, take: &mut Take, harvest: &mut Harvest) {
     match root.name() {
-        "ORDERRESPONSE" => reading.messages = respond(root, take),
-        "ORDER" | "ORDERCHANGE" => reading.messages = vec![order(root, take)],
-        "DISPATCHNOTIFICATION" => reading.dispatches = dispatches(root, take),
-        _ => reading.not_ours = Some(not_ours(&reading.standard)),
+        "ORDERRESPONSE" => harvest.heard = respond(root, take),
+        "ORDER" | "ORDERCHANGE" => harvest.heard = vec![order(root, take)],
+        "DISPATCHNOTIFICATION" => harvest.dispatches = dispatches(root, take),
+        _ => harvest.not_ours = Some(not_ours(&harvest.standard)),
     }
 }
 
@@ -53,17 +53,17 @@ fn items<'a, 't>(root: Element<'a, 't>, take: &mut Take, name: &str) -> Vec<Elem
     let item_name = format!("{name}_ITEM");
     let items: Vec<_> = list.into_iter().flat_map(|list| list.all(&item_name).collect::<Vec<_>>()).collect();
     if let Some(over) = items.get(LINES_MAX) {
-        take.fault("UNREADABLE", format!("more than {LINES_MAX} lines"), &over.path(), over.span());
+        take.fault(FaultCode::Unreadable, format!("more than {LINES_MAX} lines"), &over.path(), over.span());
     }
     let said = root.find(&format!("{name}_SUMMARY/TOTAL_ITEM_NUM"));
     if let Some(said) = said.filter(|said| whole_number(&said.raw).unwrap_or_default() != Decimal::from(items.len())) {
         let text = format!("the document says {} lines, {} are there", shorten(&said.raw), items.len());
-        take.fault("UNREADABLE", text, &said.path, said.span);
+        take.fault(FaultCode::Unreadable, text, &said.path, said.span);
     }
     items.into_iter().take(LINES_MAX).collect()
 }
 
-fn respond(root: Element, take: &mut Take) -> Vec<Message> {
+fn respond(root: Element, take: &mut Take) -> Vec<Heard> {
     let mut message = Message::new(MessageKind::Response);
     if let Some(info) = root.at("ORDERRESPONSE_HEADER/ORDERRESPONSE_INFO") {
         let fields = &mut message.fields;
@@ -79,7 +79,7 @@ fn respond(root: Element, take: &mut Take) -> Vec<Message> {
     total(take, &mut message.fields, root, "ORDERRESPONSE");
     let mut lines = Vec::new();
     for item in items(root, take, "ORDERRESPONSE") {
-        let mut line = Line::default();
+        let mut line = Line::begin(take);
         let fields = &mut line.fields;
         article(item, take, fields);
         let partial =
@@ -102,9 +102,10 @@ fn respond(root: Element, take: &mut Take) -> Vec<Message> {
             shape::deliver(take, fields, deliveries, total);
         }
         lines.push(line);
+        take.end_line();
     }
     shape::inherit_date(&message.fields, &mut lines);
-    shape::by_order(message, lines)
+    shape::by_order(take, message, lines)
 }
 
 /// What items of orders and responses share.
@@ -144,12 +145,7 @@ fn price(item: Element, take: &mut Take, fields: &mut Fields) {
             && flag.own("").is_some_and(|own| own.raw.eq_ignore_ascii_case("true"))
     });
     if taxed.is_some() || kind.starts_with("gros") {
-        take.warn(
-            "INVALID_VALUE",
-            "this price includes tax: no net price is taken from it",
-            &price.path(),
-            price.span(),
-        );
+        take.warn("this price includes tax: no net price is taken from it", &price.path(), price.span());
         return;
     }
     let basis = price.find("PRICE_QUANTITY");
@@ -191,7 +187,7 @@ fn total(take: &mut Take, fields: &mut Fields, root: Element, name: &str) {
     take.number(fields, Field::Total, root.find(&format!("{name}_SUMMARY/TOTAL_AMOUNT")));
 }
 
-fn order(root: Element, take: &mut Take) -> Message {
+fn order(root: Element, take: &mut Take) -> Heard {
     let mut message = Message::new(MessageKind::Order);
     let name = root.name();
     if let Some(info) = root.at(&format!("{name}_HEADER/{name}_INFO")) {
@@ -215,14 +211,17 @@ fn order(root: Element, take: &mut Take) -> Message {
         take.more_text(fields, Field::DeliveryTerms, info.find("TRANSPORT/LOCATION"));
     }
     total(take, &mut message.fields, root, name);
+    let mut numbers = Vec::new();
     for item in items(root, take, name) {
         let mut fields = Fields::new();
+        numbers.push(take.begin_line());
         article(item, take, &mut fields);
         take.number(&mut fields, Field::Quantity, item.find("QUANTITY"));
         delivery_date(take, &mut fields, Field::RequestedDate, item);
         message.lines.push(fields);
+        take.end_line();
     }
-    message
+    take.heard(message, numbers)
 }
 
 /// PAYMENT/PAYMENT_TERMS/TIME_FOR_PAYMENT/DAYS: `30 days`.
@@ -287,7 +286,7 @@ fn dispatches(root: Element, take: &mut Take) -> Vec<Dispatch> {
     }
     let mut lines = Vec::new();
     for item in items(root, take, "DISPATCHNOTIFICATION") {
-        let mut line = Line::default();
+        let mut line = Line::begin(take);
         let mut own = Fields::new();
         take.text(&mut own, Field::OrderNumber, item.find("ORDER_REFERENCE/ORDER_ID"));
         line.order = own.remove(&Field::OrderNumber);
@@ -295,7 +294,8 @@ fn dispatches(root: Element, take: &mut Take) -> Vec<Dispatch> {
         article(item, take, &mut line.fields);
         take.number(&mut line.fields, Field::Quantity, item.find("QUANTITY"));
         lines.push(line);
+        take.end_line();
     }
-    let split = shape::by_order(message, lines);
-    split.into_iter().map(|message| Dispatch { fields: message.fields, lines: message.lines }).collect()
+    let split = shape::by_order(take, message, lines);
+    split.into_iter().map(Dispatch::from).collect()
 }

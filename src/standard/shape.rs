@@ -3,20 +3,29 @@
 
 use std::collections::BTreeMap;
 
-use super::take::{Fields, Found, Take, shorten};
+use super::take::{Fields, Found, Heard, Take, shorten};
 use crate::model::{BackorderEncoding, Date, Decimal, Field, LineStatus, Message, Said, Schedule, Value};
 
 /// A line as read, with the order it names itself, if it does.
 #[derive(Default)]
 pub struct Line {
     pub fields: Fields,
+    /// Counted over the whole document, from 1.
+    pub number: usize,
     pub order: Option<Said>,
     /// The standard's code says "added", which also means "a further delivery of the same order line".
     pub added: bool,
 }
 
+impl Line {
+    /// A new line; complaints are its own until [`Take::end_line`].
+    pub fn begin(take: &mut Take) -> Line {
+        Line { number: take.begin_line(), ..Line::default() }
+    }
+}
+
 /// One message an order: lines may name other orders than the head does, or the only ones.
-pub fn by_order(head: Message, lines: Vec<Line>) -> Vec<Message> {
+pub fn by_order(take: &Take, head: Message, lines: Vec<Line>) -> Vec<Heard> {
     let mut groups: Vec<(Option<String>, Option<Said>, Vec<Line>)> = Vec::new();
     let of_head = head.fields.get(&Field::OrderNumber).cloned();
     for line in lines {
@@ -28,7 +37,7 @@ pub fn by_order(head: Message, lines: Vec<Line>) -> Vec<Message> {
         }
     }
     if groups.is_empty() {
-        return vec![head];
+        return vec![take.heard(head, Vec::new())];
     }
     let message = |(_, order, mut lines): (_, Option<Said>, Vec<Line>)| {
         let mut message = head.clone();
@@ -38,8 +47,9 @@ pub fn by_order(head: Message, lines: Vec<Line>) -> Vec<Message> {
         if further_deliveries(&mut lines) {
             message.habits.backorder = BackorderEncoding::TwoLines;
         }
+        let numbers = lines.iter().map(|line| line.number).collect();
         message.lines = lines.into_iter().map(|line| line.fields).collect();
-        message
+        take.heard(message, numbers)
     };
     groups.into_iter().map(message).collect()
 }
@@ -107,9 +117,11 @@ pub struct Delivery {
     pub found: Found,
 }
 
-/// Several deliveries become the schedule and, from it, the two slots of the reference: the first is
-/// confirmed, the rest backordered with the latest date. Deliveries of one day (several places) are one.
-/// `total` is what the line says of itself: the deliveries must add up to it.
+/// Several deliveries become a schedule, the first of them the confirmed slot. Where the reference's two
+/// slots cannot be derived from the schedule alone (a delivery without a date comes as requested, which
+/// nobody knows here; all is backordered), the backordered slot is said outright beside it: the rest, with
+/// the latest date. Deliveries of one day (several places) are one. `total` is what the line says of
+/// itself: the deliveries must add up to it.
 pub fn deliver(take: &mut Take, fields: &mut Fields, mut deliveries: Vec<Delivery>, total: Option<Decimal>) {
     // Undated ones come as requested: in front.
     deliveries.sort_by_key(|delivery| (delivery.backorder, delivery.date));
@@ -138,6 +150,7 @@ pub fn deliver(take: &mut Take, fields: &mut Fields, mut deliveries: Vec<Deliver
     let whole = Found { raw: shorten(&raw).into_owned(), ..first_found };
     let schedule: Vec<Schedule> = days.iter().map(|day| Schedule { quantity: day.quantity, date: day.date }).collect();
     let backordered_only = days.first().is_some_and(|day| day.backorder);
+    let derivable = days.len() > 1 && !backordered_only && days.iter().all(|day| day.date.is_some());
     let mut rest = Decimal::ZERO;
     let mut latest: Option<&Delivery> = None;
     for (index, day) in days.iter().enumerate() {
@@ -153,7 +166,7 @@ pub fn deliver(take: &mut Take, fields: &mut Fields, mut deliveries: Vec<Deliver
             }
         }
     }
-    if let Some(latest) = latest {
+    if let Some(latest) = latest.filter(|_| !derivable) {
         let found = latest.found.clone().remark("what comes later, together");
         take.put(fields, Field::QuantityBackordered, Value::Number(rest), &found);
         if let Some(date) = latest.date {
@@ -177,6 +190,11 @@ pub fn inherit_date(head: &Fields, lines: &mut [Line]) {
             line.fields.insert(Field::ConfirmedDate, said);
         }
     }
+}
+
+/// A cancellation says a quantity, too: none is confirmed.
+pub fn nothing_comes(take: &Take, fields: &mut Fields, found: &Found) {
+    take.put(fields, Field::QuantityConfirmed, Value::Number(Decimal::ZERO), &found.clone().remark("nothing comes"));
 }
 
 /// Whether the line confirms anything, going by its code; one without a code may.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::diagnostic::Diagnostic;
-use crate::model::{Date, Decimal, Field, HeadState, LineStatus, Place, Said, Value};
+use crate::model::{Date, Decimal, Fault, FaultCode, Field, HeadState, LineStatus, Message, Place, Said, Value};
 
 /// The fields of a head or of a line.
 pub type Fields = BTreeMap<Field, Said>;
@@ -42,45 +42,146 @@ pub struct Take<'t> {
     pub standard: &'static str,
     text: &'t str,
     part: &'t str,
-    faults: Vec<Diagnostic>,
+    complaints: Vec<Complaint>,
     untold: usize,
+    /// The message of an interchange that is being read, from 1; 0 = the document as a whole.
+    source: usize,
+    sources: usize,
+    /// The line that is being read, counted over the whole document from 1; 0 = none.
+    line: usize,
+    lines: usize,
+    /// The field that is being read.
+    field: Option<Field>,
+}
+
+struct Complaint {
+    diagnostic: Diagnostic,
+    /// Errors only.
+    fault: Option<Fault>,
+    source: usize,
+    line: usize,
+}
+
+/// A message as it was read: which lines of the document it is made of.
+pub struct Heard {
+    pub message: Message,
+    pub lines: Vec<usize>,
+    pub source: usize,
 }
 
 impl<'t> Take<'t> {
     pub fn new(standard: &'static str, text: &'t str, part: &'t str) -> Take<'t> {
-        Take { standard, text, part, faults: Vec::new(), untold: 0 }
+        Take {
+            standard,
+            text,
+            part,
+            complaints: Vec::new(),
+            untold: 0,
+            source: 0,
+            sources: 0,
+            line: 0,
+            lines: 0,
+            field: None,
+        }
     }
 
-    pub fn into_faults(mut self) -> Vec<Diagnostic> {
+    /// The next message of an interchange begins; what is wrong with it is not wrong with the others.
+    pub fn begin_source(&mut self) {
+        self.sources += 1;
+        self.source = self.sources;
+    }
+
+    pub fn end_source(&mut self) {
+        self.source = 0;
+    }
+
+    /// A line begins; complaints until [`Take::end_line`] are its own.
+    pub fn begin_line(&mut self) -> usize {
+        self.lines += 1;
+        self.line = self.lines;
+        self.line
+    }
+
+    pub fn end_line(&mut self) {
+        self.line = 0;
+    }
+
+    pub fn heard(&self, message: Message, lines: Vec<usize>) -> Heard {
+        Heard { message, lines, source: self.source }
+    }
+
+    /// The errors that concern a message, each with the index of its line.
+    pub fn faults_of(&self, heard: &Heard) -> Vec<Fault> {
+        let own = |complaint: &&Complaint| {
+            (complaint.source == 0 || complaint.source == heard.source)
+                && (complaint.line == 0 || heard.lines.contains(&complaint.line))
+        };
+        let fault = |complaint: &Complaint| {
+            let mut fault = complaint.fault.clone()?;
+            fault.line = heard.lines.iter().position(|line| *line == complaint.line);
+            let said = fault.line.and_then(|line| heard.message.lines.get(line)?.get(&Field::Position));
+            fault.position = said.and_then(|said| said.value.as_number()).and_then(|number| u32::try_from(number).ok());
+            Some(fault)
+        };
+        self.complaints.iter().filter(own).filter_map(fault).collect()
+    }
+
+    pub fn into_faults(self) -> Vec<Diagnostic> {
+        let mut all: Vec<Diagnostic> = self.complaints.into_iter().map(|complaint| complaint.diagnostic).collect();
         if self.untold > 0 {
             let rest = format!("and {} more complaints of this document", self.untold);
-            self.faults.push(Diagnostic::error("UNREADABLE", rest).in_file(self.part));
+            all.push(Diagnostic::error(FaultCode::Unreadable.name(), rest).in_file(self.part));
         }
-        self.faults
+        all
     }
 
-    fn keep(&mut self, diagnostic: Diagnostic) {
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(diagnostic);
+    fn keep(&mut self, diagnostic: Diagnostic, fault: Option<Fault>) {
+        if self.complaints.len() < FAULTS_MAX {
+            self.complaints.push(Complaint { diagnostic, fault, source: self.source, line: self.line });
         } else {
             self.untold += 1;
         }
     }
 
-    /// A fault at a place. Codes are those of [`crate::model::FaultCode`].
-    pub fn fault(&mut self, code: &str, message: impl Into<String>, path: &str, span: Range<usize>) {
-        let message = with_path(message.into(), path);
-        self.keep(Diagnostic::error(code, message).at(self.part, self.text, span));
+    /// A fault at a place.
+    pub fn fault(&mut self, code: FaultCode, message: impl Into<String>, path: &str, span: Range<usize>) {
+        self.fault_in(code, message.into(), path, span, None);
+    }
+
+    fn fault_in(&mut self, code: FaultCode, message: String, path: &str, span: Range<usize>, read: Option<String>) {
+        let place = if path.is_empty() { Place::whole(self.part) } else { Place::path(self.part, path) };
+        let fault = Fault {
+            code,
+            message: message.clone(),
+            position: None,
+            line: None,
+            field: self.field,
+            read,
+            needed: None,
+            place: Some(place),
+        };
+        let message = with_path(message, path);
+        self.keep(Diagnostic::error(code.name(), message).at(self.part, self.text, span), Some(fault));
     }
 
     /// Odd, but the values stand.
-    pub fn warn(&mut self, code: &str, message: impl Into<String>, path: &str, span: Range<usize>) {
+    pub fn warn(&mut self, message: impl Into<String>, path: &str, span: Range<usize>) {
         let message = with_path(message.into(), path);
-        self.keep(Diagnostic::warning(code, message).at(self.part, self.text, span));
+        let code = FaultCode::InvalidValue.name();
+        self.keep(Diagnostic::warning(code, message).at(self.part, self.text, span), None);
     }
 
+    /// A value that was found and cannot be read.
     pub fn invalid(&mut self, found: &Found, message: impl Into<String>) {
-        self.fault("INVALID_VALUE", message, &found.path, found.span.clone());
+        let read = Some(shorten(&found.raw).into_owned());
+        self.fault_in(FaultCode::InvalidValue, message.into(), &found.path, found.span.clone(), read);
+    }
+
+    /// A code that the standard's list does not have.
+    pub fn unknown_code(&mut self, field: Field, found: &Found, what: &str) {
+        self.field = Some(field);
+        self.invalid(found, format!("`{}` is no {what}", shorten(&found.raw)));
+        self.field = None;
     }
 
     pub fn said(&self, value: Value, found: &Found) -> Said {
@@ -139,7 +240,10 @@ impl<'t> Take<'t> {
     }
 
     pub fn number(&mut self, into: &mut Fields, field: Field, found: Option<Found>) -> Option<Decimal> {
-        let number = self.amount(found.as_ref())?;
+        self.field = Some(field);
+        let number = self.amount(found.as_ref());
+        self.field = None;
+        let number = number?;
         self.put(into, field, Value::Number(number), &found?);
         Some(number)
     }
@@ -157,7 +261,10 @@ impl<'t> Take<'t> {
     }
 
     pub fn date(&mut self, into: &mut Fields, field: Field, found: Option<Found>) -> Option<Date> {
-        let date = self.day(found.as_ref())?;
+        self.field = Some(field);
+        let date = self.day(found.as_ref());
+        self.field = None;
+        let date = date?;
         self.put(into, field, Value::Date(date), &found?);
         Some(date)
     }
@@ -174,7 +281,7 @@ impl<'t> Take<'t> {
             None => {
                 let raw = shorten(&found.raw);
                 let message = format!("the line reference `{raw}` is no position number; the product decides");
-                self.warn("INVALID_VALUE", message, &found.path, found.span.clone());
+                self.warn(message, &found.path, found.span.clone());
                 let note = Found { raw: format!("line reference {}", found.raw.trim()), ..found };
                 self.more_text(into, Field::Note, Some(note));
                 false
@@ -185,6 +292,12 @@ impl<'t> Take<'t> {
     /// The net price of one unit: amount ÷ basis. Exact; only a quotient without an end is rounded, to
     /// ten places, half away from zero, and the rule says so.
     pub fn price(&mut self, into: &mut Fields, amount: Option<Found>, basis: Option<Found>, per: Decimal) {
+        self.field = Some(Field::PriceNet);
+        self.price_of(into, amount, basis, per);
+        self.field = None;
+    }
+
+    fn price_of(&mut self, into: &mut Fields, amount: Option<Found>, basis: Option<Found>, per: Decimal) {
         let Some(amount_found) = amount else { return };
         let (amount, read) = (self.amount(Some(&amount_found)), self.amount(basis.as_ref()));
         if basis.is_some() && read.is_none() {

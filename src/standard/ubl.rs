@@ -9,8 +9,8 @@ mod response;
 use super::shape::Line;
 use super::take::{Fields, Found, Take};
 use super::xml::Element;
-use super::{Family, Reading, Standard, not_ours};
-use crate::model::{Date, Field};
+use super::{Family, Harvest, Standard, not_ours};
+use crate::model::{Date, FaultCode, Field};
 
 const NAMESPACE: &str = "urn:oasis:names:specification:ubl:schema:xsd:";
 
@@ -45,15 +45,15 @@ pub fn recognise(name: &str, namespace: &str, text: &str) -> Option<Standard> {
     Some(Standard { family: Family::Ubl, version, document: name.to_string() })
 }
 
-pub fn read(root: Element, take: &mut Take, reading: &mut Reading) {
+pub fn read(root: Element, take: &mut Take, harvest: &mut Harvest) {
     match root.name() {
-        "OrderResponse" => reading.messages = response::read(root, take),
-        "OrderResponseSimple" => reading.messages = vec![response::simple(root, take)],
-        "Order" | "OrderChange" => reading.messages = vec![order::read(root, take)],
-        "DespatchAdvice" => reading.dispatches = response::dispatches(root, take),
+        "OrderResponse" => harvest.heard = response::read(root, take),
+        "OrderResponseSimple" => harvest.heard = vec![response::simple(root, take)],
+        "Order" | "OrderChange" => harvest.heard = vec![order::read(root, take)],
+        "DespatchAdvice" => harvest.dispatches = response::dispatches(root, take),
         _ => {
             let order = root.find("OrderReference/ID").map(|found| format!(" (order {})", found.raw));
-            reading.not_ours = Some(format!("{}{}", not_ours(&reading.standard), order.unwrap_or_default()));
+            harvest.not_ours = Some(format!("{}{}", not_ours(&harvest.standard), order.unwrap_or_default()));
         }
     }
 }
@@ -116,14 +116,15 @@ fn currency(take: &mut Take, fields: &mut Fields, root: Element) {
     }
     if let Some((found, first)) = other {
         let message = format!("an amount in `{}` in a document in `{first}`", super::take::shorten(&found.raw));
-        take.fault("WRONG_CURRENCY", message, &found.path, found.span);
+        take.fault(FaultCode::WrongCurrency, message, &found.path, found.span);
     }
     take.text(fields, Field::Currency, first);
 }
 
 /// The order a line names itself.
-fn order_of_line(take: &Take, line: Element) -> Line {
+fn order_of_line(take: &mut Take, line: Element) -> Line {
+    let begun = Line::begin(take);
     let mut own = Fields::new();
     take.text(&mut own, Field::OrderNumber, line.find("OrderLineReference/OrderReference/ID"));
-    Line { order: own.remove(&Field::OrderNumber), ..Line::default() }
+    Line { order: own.remove(&Field::OrderNumber), ..begun }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Date, Decimal, Field, Line, LineStatus, Message, Order, Position, Value};
+use crate::model::{Date, Decimal, Field, Line, LineStatus, Message, Order, Position, Response, Value};
 
 const CAC: &str = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2";
 const CBC: &str = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2";
@@ -21,11 +21,24 @@ pub struct Issue {
     pub note: Option<String>,
 }
 
+/// The OrderResponse of a response as it was announced (as it stands, before that): its lines, dated by the
+/// partner's own date or the day it arrived, the parties by their names in the configuration.
+pub fn order_response(order: &Order, response: &Response) -> String {
+    let issue = Issue {
+        id: response.id.to_string(),
+        date: response.entry_date.or_else(|| Some(response.arrived_at.to_zoned(jiff::tz::TimeZone::UTC).date())),
+        seller: response.partner.to_string(),
+        buyer: order.channel.to_string(),
+        note: response.message.text(Field::Note).map(str::to_string),
+    };
+    lines(order, response.composed.as_ref().unwrap_or(&response.lines), &issue)
+}
+
 /// An OrderResponse (Peppol T76): AP without lines, RE when all is canceled, else CA with every line.
 ///
 /// A position in two deliveries becomes two lines (3 or 5, then 1 with its own date); where the later
 /// date is not known, it is the MaximumBackorderQuantity of one line.
-pub fn order_response(order: &Order, lines: &[Line], issue: &Issue) -> String {
+pub fn lines(order: &Order, lines: &[Line], issue: &Issue) -> String {
     let mut out = Writer::start("OrderResponse", "urn:fdc:peppol.eu:poacc:trns:order_response:3");
     let lines: Vec<&Line> = lines.iter().filter(|line| line.ignored.is_none() && line.position.is_some()).collect();
     let refused = |line: &&Line| line.quantity_confirmed.is_zero() && line.quantity_backordered.is_zero();

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::shape::{self, Delivery, Line};
-use super::take::{Fields, Found, Take, iso_date, shorten, whole_number};
-use super::{Family, LINES_MAX, Reading, Standard, not_ours};
-use crate::model::{Date, Decimal, Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Value};
+use super::take::{Fields, Found, Heard, Take, iso_date, shorten, whole_number};
+use super::{Family, Harvest, LINES_MAX, Standard, not_ours};
+use crate::model::{
+    Date, Decimal, FaultCode, Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Value,
+};
 
 const SEGMENTS_MAX: usize = 400_000;
 
@@ -87,10 +89,10 @@ pub fn recognise(text: &str) -> Option<Standard> {
     Some(Standard { family: Family::X12, version, document: "interchange".into() })
 }
 
-pub fn read(text: &str, take: &mut Take, reading: &mut Reading) {
+pub fn read(text: &str, take: &mut Take, harvest: &mut Harvest) {
     let all = segments(text).unwrap_or_default();
     if all.len() >= SEGMENTS_MAX {
-        take.fault("UNREADABLE", "more segments than any interchange of orders has", "ISA", 0..0);
+        take.fault(FaultCode::Unreadable, "more segments than any interchange of orders has", "ISA", 0..0);
     }
     let mut open: Option<Vec<Segment>> = None;
     let mut sets = 0usize;
@@ -99,37 +101,53 @@ pub fn read(text: &str, take: &mut Take, reading: &mut Reading) {
         match segment.tag() {
             "ST" => {
                 if open.take().is_some() {
-                    take.fault("UNREADABLE", "a transaction set without its end (SE)", "ST", segment.span.clone());
+                    take.fault(
+                        FaultCode::Unreadable,
+                        "a transaction set without its end (SE)",
+                        "ST",
+                        segment.span.clone(),
+                    );
                 }
                 sets += 1;
+                take.begin_source();
                 open = Some(vec![segment]);
             }
             "SE" => match open.take() {
                 Some(mut set) => {
                     check_end(take, &set, &segment);
                     name_paths(&mut set, sets);
-                    transaction(set, take, reading);
+                    transaction(set, take, harvest);
+                    take.end_source();
                 }
-                None => take.fault("UNREADABLE", "the end of a set that has no beginning", "SE", segment.span),
+                None => take.fault(FaultCode::Unreadable, "the end of a set that has no beginning", "SE", segment.span),
             },
             "IEA" => ended = true,
             "ISA" | "GS" | "GE" | "TA1" => {}
             _ if ended => break,
             _ => match &mut open {
                 Some(set) => set.push(segment),
-                None => {
-                    take.fault("UNREADABLE", "a segment outside a transaction set", segment.tag(), segment.span.clone())
-                }
+                None => take.fault(
+                    FaultCode::Unreadable,
+                    "a segment outside a transaction set",
+                    segment.tag(),
+                    segment.span.clone(),
+                ),
             },
         }
     }
     if let Some(mut set) = open {
         let span = set.first().map_or(0..0, |segment| segment.span.clone());
-        take.fault("UNREADABLE", "the text ends within a transaction set: its end (SE) is missing", "ST", span);
+        take.fault(
+            FaultCode::Unreadable,
+            "the text ends within a transaction set: its end (SE) is missing",
+            "ST",
+            span,
+        );
         name_paths(&mut set, sets);
-        transaction(set, take, reading);
+        transaction(set, take, harvest);
+        take.end_source();
     } else if !ended {
-        take.fault("UNREADABLE", "the interchange has no end (IEA): something may be missing", "ISA", 0..0);
+        take.fault(FaultCode::Unreadable, "the interchange has no end (IEA): something may be missing", "ISA", 0..0);
     }
 }
 
@@ -137,10 +155,15 @@ fn check_end(take: &mut Take, set: &[Segment], end: &Segment) {
     let said = end.text(1);
     if whole_number(said) != Some(Decimal::from(set.len() + 1)) {
         let text = format!("the set says {} segments, {} are there", shorten(said), set.len() + 1);
-        take.warn("INVALID_VALUE", text, "SE/01", end.span.clone());
+        take.warn(text, "SE/01", end.span.clone());
     }
     if set.first().is_some_and(|start| start.text(2) != end.text(2)) {
-        take.fault("UNREADABLE", "ST and SE name different sets: the file is damaged", "SE/02", end.span.clone());
+        take.fault(
+            FaultCode::Unreadable,
+            "ST and SE name different sets: the file is damaged",
+            "SE/02",
+            end.span.clone(),
+        );
     }
 }
 
@@ -163,7 +186,7 @@ fn name_paths(set: &mut [Segment], number: usize) {
     }
 }
 
-fn transaction(set: Vec<Segment>, take: &mut Take, reading: &mut Reading) {
+fn transaction(set: Vec<Segment>, take: &mut Take, harvest: &mut Harvest) {
     let kind = set.first().map_or("", |start| start.text(1)).to_string();
     let first_line = set.iter().position(|segment| segment.tag() == "PO1").unwrap_or(set.len());
     let (head, rest) = set.split_at(first_line);
@@ -173,16 +196,16 @@ fn transaction(set: Vec<Segment>, take: &mut Take, reading: &mut Reading) {
         && whole_number(ctt.text(1)).unwrap_or_default() != Decimal::from(lines.len())
     {
         let text = format!("the set says {} lines, {} are there", shorten(ctt.text(1)), lines.len());
-        take.fault("UNREADABLE", text, &ctt.path, ctt.span.clone());
+        take.fault(FaultCode::Unreadable, text, &ctt.path, ctt.span.clone());
     }
     if let Some(over) = lines.get(LINES_MAX).and_then(|line| line.first()) {
-        take.fault("UNREADABLE", format!("more than {LINES_MAX} lines"), &over.path, over.span.clone());
+        take.fault(FaultCode::Unreadable, format!("more than {LINES_MAX} lines"), &over.path, over.span.clone());
     }
     let lines = lines.get(..LINES_MAX.min(lines.len())).unwrap_or_default();
     match kind.as_str() {
-        "855" => reading.messages.extend(acknowledgement(head, lines, take)),
-        "850" => reading.messages.push(order(head, lines, take)),
-        _ => reading.not_ours = Some(not_ours(&Standard { document: kind, ..reading.standard.clone() })),
+        "855" => harvest.heard.extend(acknowledgement(head, lines, take)),
+        "850" => harvest.heard.push(order(head, lines, take)),
+        _ => harvest.not_ours = Some(not_ours(&Standard { document: kind, ..harvest.standard.clone() })),
     }
 }
 
@@ -192,7 +215,7 @@ fn line_groups<'s, 't>(rest: &'s [Segment<'t>]) -> Vec<&'s [Segment<'t>]> {
     rest.get(..end).unwrap_or_default().chunk_by(|_, next| next.tag() != "PO1").collect()
 }
 
-fn acknowledgement(head: &[Segment], lines: &[&[Segment]], take: &mut Take) -> Vec<Message> {
+fn acknowledgement(head: &[Segment], lines: &[&[Segment]], take: &mut Take) -> Vec<Heard> {
     let mut message = Message::new(MessageKind::Response);
     let fields = &mut message.fields;
     let mut state = None;
@@ -209,7 +232,7 @@ fn acknowledgement(head: &[Segment], lines: &[&[Segment]], take: &mut Take) -> V
                     state = Some(meaning);
                 }
                 Some(None) => {}
-                None => take.invalid(&found, format!("`{}` is no acknowledgement type", shorten(&found.raw))),
+                None => take.unknown_code(Field::State, &found, "acknowledgement type"),
             }
         }
     }
@@ -226,7 +249,7 @@ fn acknowledgement(head: &[Segment], lines: &[&[Segment]], take: &mut Take) -> V
     let said = message.fields.get(&Field::State).cloned();
     let mut answered: Vec<Line> = lines.iter().map(|line| acknowledged(take, line, state, said.as_ref())).collect();
     shape::inherit_date(&message.fields, &mut answered);
-    shape::by_order(message, answered)
+    shape::by_order(take, message, answered)
 }
 
 /// Element 587. The inner `None`: says nothing about acceptance.
@@ -273,7 +296,7 @@ fn acknowledged(
     state: Option<HeadState>,
     head: Option<&crate::model::Said>,
 ) -> Line {
-    let mut out = Line::default();
+    let mut out = Line::begin(take);
     let fields = &mut out.fields;
     let ordered = item(take, fields, line);
     let mut parts: Vec<(Counts, Decimal, Option<Date>, Found)> = Vec::new();
@@ -283,7 +306,7 @@ fn acknowledged(
         silent = false;
         let Some(code) = ack.found(1, "ACK01") else { continue };
         let Some((status, counts)) = line_code(&code.raw) else {
-            take.invalid(&code, format!("`{}` is no line item status", shorten(&code.raw)));
+            take.unknown_code(Field::Status, &code, "line item status");
             broken = true;
             continue;
         };
@@ -291,12 +314,7 @@ fn acknowledged(
         match status {
             Some(status) => statuses.push((status, code.clone())),
             None => {
-                take.warn(
-                    "INVALID_VALUE",
-                    format!("`{}` says neither yes nor no", code.raw),
-                    &code.path,
-                    code.span.clone(),
-                );
+                take.warn(format!("`{}` says neither yes nor no", code.raw), &code.path, code.span.clone());
                 take.text(fields, Field::Reason, Some(code.clone()));
             }
         }
@@ -338,10 +356,14 @@ fn acknowledged(
         let one = statuses.iter().all(|(other, _)| *other == status);
         take.status(fields, if one { status } else { LineStatus::Changed }, &found);
     }
+    if let Some((_, found)) = statuses.iter().find(|_| statuses.iter().all(|(one, _)| *one == LineStatus::Canceled)) {
+        shape::nothing_comes(take, fields, found);
+    }
     if !broken {
         quantities(take, fields, parts, ordered, partial);
         schedule(take, fields, line);
     }
+    take.end_line();
     out
 }
 
@@ -502,7 +524,7 @@ fn item(take: &mut Take, fields: &mut Fields, line: &[Segment]) -> Option<Decima
         (Some(per), found) => take.price(fields, found, None, per),
         (None, Some(found)) => {
             let text = format!("a price by measure ({}) is no price of one unit", po1.text(5));
-            take.warn("INVALID_VALUE", text, &found.path, found.span);
+            take.warn(text, &found.path, found.span);
         }
         (None, None) => {}
     }
@@ -542,7 +564,7 @@ fn substitute(take: &Take, fields: &mut Fields, ack: &Segment) {
 }
 
 /// 850: what a customer orders.
-fn order(head: &[Segment], lines: &[&[Segment]], take: &mut Take) -> Message {
+fn order(head: &[Segment], lines: &[&[Segment]], take: &mut Take) -> Heard {
     let mut message = Message::new(MessageKind::Order);
     let fields = &mut message.fields;
     if let Some(beg) = head.iter().find(|segment| segment.tag() == "BEG") {
@@ -572,15 +594,18 @@ fn order(head: &[Segment], lines: &[&[Segment]], take: &mut Take) -> Message {
             }
         }
     }
+    let mut numbers = Vec::new();
     for line in lines {
         let mut fields = Fields::new();
+        numbers.push(take.begin_line());
         item(take, &mut fields, line);
         if let Some((date, found)) = day_of(take, line, &["002", "063", "010"]) {
             take.put(&mut fields, Field::RequestedDate, Value::Date(date), &found);
         }
         message.lines.push(fields);
+        take.end_line();
     }
-    message
+    take.heard(message, numbers)
 }
 
 /// N1 to N4: name, streets, "postcode city", state, country: one line each, as on a label.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::super::take::{Found, Take, shorten, whole_number};
 use super::tokens::{Component, Damage, Segment, Segments};
-use crate::model::Decimal;
+use crate::model::{Decimal, FaultCode};
 
 const MESSAGES_MAX: usize = 1_000;
 const SEGMENTS_MAX: usize = 400_000;
@@ -74,14 +74,14 @@ pub fn read(text: &str, take: &mut Take) -> Vec<Message> {
     let segments = match Segments::new(text, start(text).unwrap_or(0)) {
         Ok(segments) => segments,
         Err(_) => {
-            take.fault("UNREADABLE", "UNA does not name four service characters", "UNA", 0..0);
+            take.fault(FaultCode::Unreadable, "UNA does not name four service characters", "UNA", 0..0);
             return messages;
         }
     };
     for item in segments {
         count += 1;
         if count > SEGMENTS_MAX || messages.len() >= MESSAGES_MAX {
-            take.fault("UNREADABLE", "more segments or messages than any interchange of orders has", "", 0..0);
+            take.fault(FaultCode::Unreadable, "more segments or messages than any interchange of orders has", "", 0..0);
             break;
         }
         let segment = match item {
@@ -101,7 +101,7 @@ pub fn read(text: &str, take: &mut Take) -> Vec<Message> {
             "UNB" => interchange = Some(segment),
             "UNH" => {
                 if let Some((message, header)) = open.take() {
-                    take.fault("UNREADABLE", "a message without its end (UNT)", "UNH", header.span);
+                    take.fault(FaultCode::Unreadable, "a message without its end (UNT)", "UNH", header.span);
                     messages.push(message);
                 }
                 let (kind, _) = kind_and_version(&segment);
@@ -113,7 +113,9 @@ pub fn read(text: &str, take: &mut Take) -> Vec<Message> {
                     check_end(take, &message, &header, &segment);
                     messages.push(message);
                 }
-                None => take.fault("UNREADABLE", "the end of a message that has no beginning", "UNT", segment.span),
+                None => {
+                    take.fault(FaultCode::Unreadable, "the end of a message that has no beginning", "UNT", segment.span)
+                }
             },
             "UNZ" => {
                 ended = true;
@@ -122,7 +124,7 @@ pub fn read(text: &str, take: &mut Take) -> Vec<Message> {
                 if said != Some(Decimal::from(messages.len())) && !grouped {
                     let message =
                         format!("the interchange says {} messages, {} are there", segment.text(1, 1), messages.len());
-                    take.fault("UNREADABLE", message, "UNZ/0036", segment.span.clone());
+                    take.fault(FaultCode::Unreadable, message, "UNZ/0036", segment.span.clone());
                 }
                 if let Some(head) = &interchange
                     && head.text(5, 1) != segment.text(2, 1)
@@ -132,7 +134,7 @@ pub fn read(text: &str, take: &mut Take) -> Vec<Message> {
                         shorten(head.text(5, 1)),
                         shorten(segment.text(2, 1))
                     );
-                    take.warn("INVALID_VALUE", message, "UNZ/0020", segment.span.clone());
+                    take.warn(message, "UNZ/0020", segment.span.clone());
                 }
             }
             "UNG" | "UNE" => grouped = true,
@@ -140,7 +142,7 @@ pub fn read(text: &str, take: &mut Take) -> Vec<Message> {
                 Some((message, _)) => message.segments.push(segment),
                 None if ended => break,
                 None => take.fault(
-                    "UNREADABLE",
+                    FaultCode::Unreadable,
                     format!("`{}` stands outside a message", segment.tag),
                     &segment.tag,
                     segment.span,
@@ -149,10 +151,20 @@ pub fn read(text: &str, take: &mut Take) -> Vec<Message> {
         }
     }
     if let Some((message, header)) = open {
-        take.fault("UNREADABLE", "the text ends within a message: its end (UNT) is missing", "UNH", header.span);
+        take.fault(
+            FaultCode::Unreadable,
+            "the text ends within a message: its end (UNT) is missing",
+            "UNH",
+            header.span,
+        );
         messages.push(message);
     } else if let (Some(head), false) = (interchange, ended) {
-        take.fault("UNREADABLE", "the interchange has no end (UNZ): something may be missing", "UNB", head.span);
+        take.fault(
+            FaultCode::Unreadable,
+            "the interchange has no end (UNZ): something may be missing",
+            "UNB",
+            head.span,
+        );
     }
     if messages.len() > 1 {
         for (number, message) in (1..).zip(&mut messages) {
@@ -167,7 +179,7 @@ fn check_end(take: &mut Take, message: &Message, header: &Segment, end: &Segment
     let said = end.text(1, 1);
     if whole_number(said) != Some(Decimal::from(there)) {
         let text = format!("the message says {} segments, {there} are there", shorten(said));
-        take.warn("INVALID_VALUE", text, "UNT/0074", end.span.clone());
+        take.warn(text, "UNT/0074", end.span.clone());
     }
     if end.text(2, 1) != header.text(1, 1) {
         let text = format!(
@@ -175,23 +187,25 @@ fn check_end(take: &mut Take, message: &Message, header: &Segment, end: &Segment
             shorten(header.text(1, 1)),
             shorten(end.text(2, 1))
         );
-        take.fault("UNREADABLE", text, "UNT/0062", end.span.clone());
+        take.fault(FaultCode::Unreadable, text, "UNT/0062", end.span.clone());
     }
 }
 
 fn damaged(take: &mut Take, damage: Damage) {
     match damage {
-        Damage::Service(span) => take.fault("UNREADABLE", "UNA does not name four service characters", "UNA", span),
+        Damage::Service(span) => {
+            take.fault(FaultCode::Unreadable, "UNA does not name four service characters", "UNA", span)
+        }
         Damage::Tag(segment) => {
             let text = format!("`{}` is no segment tag: the file is damaged", shorten(&segment.tag));
-            take.fault("UNREADABLE", text, "", segment.span);
+            take.fault(FaultCode::Unreadable, text, "", segment.span);
         }
         Damage::Unterminated(segment) => {
             let text = format!("the text ends within the segment {}", shorten(&segment.tag));
-            take.fault("UNREADABLE", text, "", segment.span);
+            take.fault(FaultCode::Unreadable, text, "", segment.span);
         }
         Damage::TooLong(span) => {
-            take.fault("UNREADABLE", "a segment without an end (its terminator is missing)", "", span);
+            take.fault(FaultCode::Unreadable, "a segment without an end (its terminator is missing)", "", span);
         }
     }
 }
@@ -226,7 +240,12 @@ pub fn check_segments(take: &mut Take, message: &Message) {
                 segment.tag,
                 segment.elements.len()
             );
-            take.fault("UNREADABLE", text, &format!("{}{}", message.prefix, segment.tag), segment.span.clone());
+            take.fault(
+                FaultCode::Unreadable,
+                text,
+                &format!("{}{}", message.prefix, segment.tag),
+                segment.span.clone(),
+            );
         }
     }
 }

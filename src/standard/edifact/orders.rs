@@ -1,17 +1,17 @@
 //! ORDERS and ORDCHG (what a customer orders) and DESADV (what left).
 
 use super::super::shape::{self, Line};
-use super::super::take::{Fields, Found, Take, shorten};
+use super::super::take::{Fields, Found, Heard, Take};
 use super::super::{Dispatch, LINES_MAX};
 use super::interchange::{self, Placed};
 use super::ordrsp::{check_count, line_code};
 use super::values;
-use crate::model::{Field, HeadState, Message, MessageKind, Value};
+use crate::model::{FaultCode, Field, HeadState, Message, MessageKind, Value};
 
 /// DTM 2005 for a wished delivery, the plainest first: requested, not later than, not earlier than.
 const WISHED: [&str; 3] = ["2", "63", "64"];
 
-pub fn read(edi: &interchange::Message, take: &mut Take) -> Message {
+pub fn read(edi: &interchange::Message, take: &mut Take) -> Heard {
     let layout = interchange::layout(edi);
     let mut message = Message::new(MessageKind::Order);
     let fields = &mut message.fields;
@@ -49,15 +49,18 @@ pub fn read(edi: &interchange::Message, take: &mut Take) -> Message {
         }
     }
     values::money(take, fields, Field::Total, &layout.tail, &["86", "128", "79", "39"]);
+    let mut numbers = Vec::new();
     for (index, placed) in layout.lines.iter().enumerate() {
         if index == LINES_MAX {
-            take.fault("UNREADABLE", format!("more than {LINES_MAX} lines"), "LIN", edi.span.clone());
+            take.fault(FaultCode::Unreadable, format!("more than {LINES_MAX} lines"), "LIN", edi.span.clone());
             break;
         }
+        numbers.push(take.begin_line());
         message.lines.push(line(take, placed));
+        take.end_line();
     }
     check_count(take, &layout);
-    message
+    take.heard(message, numbers)
 }
 
 fn parties(take: &Take, fields: &mut Fields, head: &[Placed]) {
@@ -96,7 +99,7 @@ fn line(take: &mut Take, placed: &[Placed]) -> Fields {
     if let Some(found) = lin.found(2, 1, "1229", "LIN 1229") {
         match line_code(&found.raw) {
             Some(status) => take.status(&mut fields, status, &found),
-            None => take.invalid(&found, format!("`{}` is no line code", shorten(&found.raw))),
+            None => take.unknown_code(Field::Status, &found, "line code"),
         }
     }
     values::articles(take, &mut fields, placed);
@@ -129,7 +132,7 @@ pub fn dispatches(edi: &interchange::Message, take: &mut Take) -> Vec<Dispatch> 
     values::put_date(take, &mut message.fields, Field::DeliveryDate, head, &["17", "67", "69", "2", "191"]);
     let mut lines = Vec::new();
     for placed in layout.lines.iter().take(LINES_MAX) {
-        let mut line = Line::default();
+        let mut line = Line::begin(take);
         let (order, position) = values::line_reference(placed);
         let mut own = Fields::new();
         take.text(&mut own, Field::OrderNumber, order);
@@ -140,10 +143,11 @@ pub fn dispatches(edi: &interchange::Message, take: &mut Take) -> Vec<Dispatch> 
         values::name(take, &mut line.fields, placed);
         sent(take, &mut line.fields, placed);
         lines.push(line);
+        take.end_line();
     }
     check_count(take, &layout);
-    let split = shape::by_order(message, lines);
-    split.into_iter().map(|message| Dispatch { fields: message.fields, lines: message.lines }).collect()
+    let split = shape::by_order(take, message, lines);
+    split.into_iter().map(Dispatch::from).collect()
 }
 
 /// QTY+12 is what was sent; a line may say it in several pieces.

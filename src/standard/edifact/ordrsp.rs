@@ -2,12 +2,14 @@
 
 use super::super::LINES_MAX;
 use super::super::shape::{self, Delivery, Line};
-use super::super::take::{Fields, Found, Take, shorten, whole_number};
+use super::super::take::{Fields, Found, Heard, Take, shorten, whole_number};
 use super::interchange::{self, Layout, Placed};
 use super::values::{self, ANSWERED, DESPATCHED, REQUESTED};
-use crate::model::{Date, Decimal, Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Value};
+use crate::model::{
+    Date, Decimal, FaultCode, Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Value,
+};
 
-pub fn read(edi: &interchange::Message, take: &mut Take) -> Vec<Message> {
+pub fn read(edi: &interchange::Message, take: &mut Take) -> Vec<Heard> {
     let layout = interchange::layout(edi);
     let mut message = Message::new(MessageKind::Response);
     head(take, &mut message, &layout);
@@ -15,14 +17,15 @@ pub fn read(edi: &interchange::Message, take: &mut Take) -> Vec<Message> {
     let mut lines = Vec::new();
     for (index, placed) in layout.lines.iter().enumerate() {
         if index == LINES_MAX {
-            take.fault("UNREADABLE", format!("more than {LINES_MAX} lines"), "LIN", edi.span.clone());
+            take.fault(FaultCode::Unreadable, format!("more than {LINES_MAX} lines"), "LIN", edi.span.clone());
             break;
         }
         lines.push(line(take, placed, state, message.fields.get(&Field::State)));
+        take.end_line();
     }
     check_count(take, &layout);
     shape::inherit_date(&message.fields, &mut lines);
-    shape::by_order(message, lines)
+    shape::by_order(take, message, lines)
 }
 
 /// CNT+2: the number of lines; another one means that some were lost.
@@ -33,7 +36,7 @@ pub fn check_count(take: &mut Take, layout: &Layout) {
         if said != Decimal::from(layout.lines.len()) {
             let text =
                 format!("the message says {} lines, {} are there", shorten(placed.text(1, 2)), layout.lines.len());
-            take.fault("UNREADABLE", text, &placed.path, placed.segment.span.clone());
+            take.fault(FaultCode::Unreadable, text, &placed.path, placed.segment.span.clone());
         }
     }
 }
@@ -49,7 +52,7 @@ fn head(take: &mut Take, message: &mut Message, layout: &Layout) {
         let by_response = response.as_ref().map(|found| (response_code(&found.raw), found));
         for (code, found) in [&by_function, &by_response].into_iter().flatten() {
             if code.is_none() {
-                take.invalid(found, format!("`{}` is no code for an order response", shorten(&found.raw)));
+                take.unknown_code(Field::State, found, "code for an order response");
             }
         }
         let said = |said: &Option<(Option<Option<Meaning>>, &Found)>| {
@@ -60,7 +63,7 @@ fn head(take: &mut Take, message: &mut Message, layout: &Layout) {
             && one.0 != other.0
         {
             let text = format!("BGM says `{}` and `{}` of one order", one.0.name(), other.0.name());
-            take.fault("STATE_CONFLICT", text, &found.path, found.span.clone());
+            take.fault(FaultCode::StateConflict, text, &found.path, found.span.clone());
         }
         if let Some((meaning, found)) = by_response.or(by_function) {
             take.state(fields, meaning.0, &found);
@@ -127,7 +130,7 @@ pub fn line_code(code: &str) -> Option<LineStatus> {
 }
 
 fn line(take: &mut Take, placed: &[Placed], state: Option<HeadState>, head: Option<&crate::model::Said>) -> Line {
-    let mut line = Line::default();
+    let mut line = Line::begin(take);
     let fields = &mut line.fields;
     let Some(lin) = placed.first() else { return line };
     let mut status = None;
@@ -135,7 +138,7 @@ fn line(take: &mut Take, placed: &[Placed], state: Option<HeadState>, head: Opti
         status = line_code(&found.raw);
         match status {
             Some(status) => take.status(fields, status, &found),
-            None => take.invalid(&found, format!("`{}` is no line code", shorten(&found.raw))),
+            None => take.unknown_code(Field::Status, &found, "line code"),
         }
         line.added = status == Some(LineStatus::Added);
         if found.raw == "10" {
@@ -206,6 +209,11 @@ fn answer(take: &mut Take, fields: &mut Fields, placed: &[Placed], status: Optio
     if !shape::confirms(status) {
         // 21 is what was ordered, not what will come.
         refused(take, fields, &amounts);
+        if status == Some(LineStatus::Canceled)
+            && let Some(code) = placed.first().and_then(|lin| lin.found(2, 1, "1229", "LIN 1229"))
+        {
+            shape::nothing_comes(take, fields, &code);
+        }
         return;
     }
     let sum = |kinds: &[&str]| -> Option<(Decimal, Found)> {
@@ -323,7 +331,7 @@ fn collect<'a>(
                     && before.value.as_text() != Some(unit.raw.as_str())
                 {
                     let text = format!("quantities of one line in `{}` and in `{}`", before.raw, shorten(&unit.raw));
-                    take.fault("WRONG_UNIT", text, &unit.path, unit.span.clone());
+                    take.fault(FaultCode::WrongUnit, text, &unit.path, unit.span.clone());
                 }
                 take.text(fields, Field::Unit, unit);
                 amounts.push(Amount { kind, number, found, located, dates: Vec::new() });

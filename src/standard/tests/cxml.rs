@@ -64,7 +64,7 @@ fn statuses_of_an_item() {
         (
             status("detail", "4", "deliveryDate=\"2026-12-20\"")
                 + &status("detail", "6", "deliveryDate=\"2026-12-05\""),
-            "- position=3 quantity=10 quantity_confirmed=6 quantity_backordered=4 unit=EA confirmed_date=2026-12-05 backordered_date=2026-12-20 status=changed schedule=6 on 2026-12-05; 4 on 2026-12-20",
+            "- position=3 quantity=10 quantity_confirmed=6 unit=EA confirmed_date=2026-12-05 status=changed schedule=6 on 2026-12-05; 4 on 2026-12-20",
         ),
         (status("unknown", "10", ""), "- position=3 quantity=10 unit=EA"),
         (

@@ -59,9 +59,9 @@ fn line_codes_and_quantities() {
             ("LIN+1+6'QTY+12:4'", "- position=1 quantity_confirmed=4 status=changed"),
             ("LIN+1+24'QTY+21:4'", "- position=1 quantity=4 quantity_confirmed=4 status=changed"),
             ("LIN+1+4'QTY+21:4'", "- position=1 quantity=4 status=unchanged"),
-            ("LIN+1+7'QTY+21:4'", "- position=1 quantity=4 status=canceled"),
-            ("LIN+1+2'", "- position=1 status=canceled"),
-            ("LIN+1+10'", "- position=1 status=canceled reason=not found"),
+            ("LIN+1+7'QTY+21:4'", "- position=1 quantity=4 quantity_confirmed=0 status=canceled"),
+            ("LIN+1+2'", "- position=1 quantity_confirmed=0 status=canceled"),
+            ("LIN+1+10'", "- position=1 quantity_confirmed=0 status=canceled reason=not found"),
             ("LIN+9+1'QTY+113:2'", "- quantity_confirmed=2 status=added"),
             ("LIN+1'QTY+12:2'", "- position=1 quantity_confirmed=2"),
             (
@@ -132,7 +132,10 @@ fn dates() {
     );
     // The head's date counts for lines without one.
     let text = interchange("ORDRSP", "BGM+231+AB-1+29'DTM+69:20261224:102'LIN+1+5'LIN+2+7'");
-    assert_eq!(lines(&text), "- position=1 confirmed_date=2026-12-24 status=accepted\n- position=2 status=canceled");
+    assert_eq!(
+        lines(&text),
+        "- position=1 confirmed_date=2026-12-24 status=accepted\n- position=2 quantity_confirmed=0 status=canceled"
+    );
 }
 
 /// Several deliveries of one line: SG35 with LOC, pairs of QTY and DTM, and lines that repeat the order line.
@@ -144,11 +147,11 @@ fn split_deliveries() {
         &[
             (
                 "LIN+1+3'QTY+21:10'LOC+7+HH'QTY+11:6'DTM+67:20261201:102'LOC+7+HH'QTY+11:4'DTM+67:20261220:102'",
-                "- position=1 quantity=10 quantity_confirmed=6 quantity_backordered=4 confirmed_date=2026-12-01 backordered_date=2026-12-20 status=changed schedule=6 on 2026-12-01; 4 on 2026-12-20",
+                "- position=1 quantity=10 quantity_confirmed=6 confirmed_date=2026-12-01 status=changed schedule=6 on 2026-12-01; 4 on 2026-12-20",
             ),
             (
                 "LIN+1+3'QTY+21:10'LOC+7+HH'QTY+11:6'DTM+67:20261201:102'LOC+7+HH'QTY+83:4'DTM+67:20261220:102'",
-                "- position=1 quantity=10 quantity_confirmed=6 quantity_backordered=4 confirmed_date=2026-12-01 backordered_date=2026-12-20 status=changed schedule=6 on 2026-12-01; 4 on 2026-12-20",
+                "- position=1 quantity=10 quantity_confirmed=6 confirmed_date=2026-12-01 status=changed schedule=6 on 2026-12-01; 4 on 2026-12-20",
             ),
             (
                 "LIN+1+3'QTY+21:10'LOC+7+HH'QTY+11:6'LOC+7+B'QTY+11:4'DTM+67:20261220:102'",
@@ -165,7 +168,7 @@ fn split_deliveries() {
             ),
             (
                 "LIN+1+3'QTY+113:6'DTM+67:20261201:102'QTY+83:4'DTM+67:20261220:102'",
-                "- position=1 quantity_confirmed=6 quantity_backordered=4 confirmed_date=2026-12-01 backordered_date=2026-12-20 status=changed schedule=6 on 2026-12-01; 4 on 2026-12-20",
+                "- position=1 quantity_confirmed=6 confirmed_date=2026-12-01 status=changed schedule=6 on 2026-12-01; 4 on 2026-12-20",
             ),
             (
                 "LIN+1+3'QTY+113:6'DTM+67:20261201:102'RFF+ON:4711:20'LIN+2+1'QTY+113:4'DTM+67:20261220:102'RFF+ON:4711:20'",
@@ -275,7 +278,7 @@ fn interchanges() {
     let orders = interchange("ORDRSP", "BGM+231+AB-1+30'LIN+1+5'RFF+ON:1:10'LIN+2+7'RFF+ON:2:10'");
     assert_eq!(
         show(&orders),
-        "response order_number=1 response_number=AB-1 state=AWC\n- position=10 status=accepted\nresponse order_number=2 response_number=AB-1 state=AWC\n- position=10 status=canceled\n"
+        "response order_number=1 response_number=AB-1 state=AWC\n- position=10 status=accepted\nresponse order_number=2 response_number=AB-1 state=AWC\n- position=10 quantity_confirmed=0 status=canceled\n"
     );
 }
 

@@ -109,6 +109,25 @@ fn complaints_point_at_their_place() {
     assert_eq!(edi.get(fault.span.clone().unwrap()), Some("many"));
 }
 
+/// The process must know which line a fault belongs to, also when a document speaks of two orders.
+#[test]
+fn faults_go_with_their_message_and_line() {
+    let two = "UNB+UNOC:3+S+B+261120:1200+7'UNH+1+ORDRSP:D:01B:UN'BGM+231+A1+30'LIN+1+5'RFF+ON:1:10'LIN+2+3'QTY+113:x'RFF+ON:2:20'LIN+3+3'QTY+113:y'RFF+ON:1:30'UNT+11+1'UNH+2+ORDRSP:D:01B:UN'BGM+231+A2+27'DTM+137:z:102'UNT+4+2'UNZ+2+7'";
+    let reading = read(two, "m").unwrap();
+    let show = |faults: &Vec<crate::model::Fault>| {
+        let row = |fault: &crate::model::Fault| {
+            (fault.line, fault.position, fault.field, fault.read.clone().unwrap_or_default())
+        };
+        faults.iter().map(row).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = reading.message_faults.iter().map(show).collect();
+    assert_eq!(all[0], [(Some(1), Some(30), None, "y".to_string())]);
+    assert_eq!(all[1], [(Some(0), Some(20), None, "x".to_string())]);
+    assert_eq!(all[2].len(), 1);
+    assert_eq!(all[2][0].3, "z");
+    assert_eq!(reading.faults.len(), 3);
+}
+
 /// Documents that are none of ours must stay with the mappings.
 #[test]
 fn strangers_are_not_recognised() {

@@ -43,7 +43,7 @@ fn responses() {
                 partial("2", "2026-12-20"),
                 partial("3", "2026-12-01")
             ),
-            "quantity_confirmed=3 quantity_backordered=2 unit=C62 confirmed_date=2026-12-01 backordered_date=2026-12-20 schedule=3 on 2026-12-01; 2 on 2026-12-20",
+            "quantity_confirmed=3 unit=C62 confirmed_date=2026-12-01 schedule=3 on 2026-12-01; 2 on 2026-12-20",
         ),
         (
             price("<bme:PRICE_QUANTITY>100</bme:PRICE_QUANTITY>"),

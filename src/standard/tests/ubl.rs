@@ -83,15 +83,15 @@ fn line_codes() {
     let rows = [
         (status("5"), "- position=20 status=accepted"),
         (status("5") + &quantity("6"), "- position=20 quantity_confirmed=6 unit=PCE status=accepted"),
-        (status("7"), "- position=20 status=canceled"),
+        (status("7"), "- position=20 quantity_confirmed=0 status=canceled"),
         (
             "<cbc:Note>out of stock</cbc:Note>".to_string() + &status("7") + &quantity("6"),
-            "- note=out of stock position=20 quantity=6 unit=PCE status=canceled reason=out of stock",
+            "- note=out of stock position=20 quantity=6 quantity_confirmed=0 unit=PCE status=canceled reason=out of stock",
         ),
         (status("3") + &quantity("4.5"), "- position=20 quantity_confirmed=4.5 unit=PCE status=changed"),
         (status("1") + &quantity("4"), "- position=20 quantity_confirmed=4 unit=PCE status=added"),
         (status("42"), "- position=20 status=unchanged reason=already delivered"),
-        (status("Cancelled"), "- position=20 status=canceled"),
+        (status("Cancelled"), "- position=20 quantity_confirmed=0 status=canceled"),
         (status("Revised") + &quantity("4"), "- position=20 quantity_confirmed=4 unit=PCE status=changed"),
         (status("NoStatus"), "- position=20"),
         (
@@ -127,7 +127,7 @@ fn line_codes() {
             status("3") + &promised("2026-11-30"),
             "- position=20 status=changed\n! INVALID_VALUE the period ends on 2026-11-30, before it starts on 2026-12-01, at /OrderResponse/OrderLine/LineItem/Delivery/PromisedDeliveryPeriod/EndDate",
         ),
-        (status("7") + &promised("2026-12-03"), "- position=20 status=canceled"),
+        (status("7") + &promised("2026-12-03"), "- position=20 quantity_confirmed=0 status=canceled"),
     ];
     let rows: Vec<(&str, &str)> = rows.iter().map(|(snippet, expected)| (snippet.as_str(), *expected)).collect();
     table(make, lines, &rows);
@@ -189,7 +189,7 @@ fn one_order_line_in_several_response_lines() {
     assert_eq!(
         lines(&canceled),
         "- position=1 quantity_confirmed=18 confirmed_date=2026-12-01 status=changed\n\
-         - position=1 quantity_canceled=12 status=canceled"
+         - position=1 quantity_confirmed=0 quantity_canceled=12 status=canceled"
     );
     // Within one line: deliveries with quantities, which must add up.
     let delivery = |quantity: &str, date: &str| {
@@ -206,7 +206,7 @@ fn one_order_line_in_several_response_lines() {
     };
     assert_eq!(
         lines(&within("10")),
-        "- position=1 quantity_confirmed=3 quantity_backordered=7 confirmed_date=2026-12-01 backordered_date=2027-01-10 status=changed schedule=3 on 2026-12-01; 5 on 2026-12-20; 2 on 2027-01-10"
+        "- position=1 quantity_confirmed=3 confirmed_date=2026-12-01 status=changed schedule=3 on 2026-12-01; 5 on 2026-12-20; 2 on 2027-01-10"
     );
     assert!(lines(&within("11")).contains("! INVALID_VALUE the deliveries add up to 10, the line says 11"));
 }
@@ -227,7 +227,7 @@ fn references_and_orders() {
     let both = line("1", "1", &status("5")) + &line("2", "2", &status("7"));
     assert_eq!(
         lines(&response(&head, &both)),
-        "- position=1 confirmed_date=2026-12-24 status=accepted\n- position=2 status=canceled"
+        "- position=1 confirmed_date=2026-12-24 status=accepted\n- position=2 quantity_confirmed=0 status=canceled"
     );
     // A line id twice (T76-R003).
     let twice = line("6", "1", &status("5")) + &line("6", "2", &status("5"));

@@ -28,7 +28,7 @@ fn written(lines: &[Line]) -> String {
         buyer: "Shop".into(),
         note: None,
     };
-    ubl_write::order_response(&order(), lines, &issue)
+    ubl_write::lines(&order(), lines, &issue)
 }
 
 /// The channel's machine must read from the attachment what the mail tells its people.
@@ -63,7 +63,7 @@ fn responses_come_back() {
         ),
         (
             Line { reason: Some("kein Bestand".into()), ..line(10, 0, 0) },
-            "- note=kein Bestand position=10 name=Saw \"L\" status=canceled reason=kein Bestand",
+            "- note=kein Bestand position=10 name=Saw \"L\" quantity_confirmed=0 status=canceled reason=kein Bestand",
         ),
         (
             Line { substitute_sku: Some("A2".into()), ..line(10, 10, 0) },

@@ -56,8 +56,11 @@ fn line_codes() {
             ),
             ("ACK*DR**EA*067*20261205~", "unit=EA price_net=2.50 confirmed_date=2026-12-05 status=changed"),
             ("ACK*IQ*8*EA~", "quantity_confirmed=8 unit=EA price_net=2.50 status=changed"),
-            ("ACK*IR*10*EA~", "quantity_canceled=10 unit=EA price_net=2.50 status=canceled reason=IR"),
-            ("ACK*ID~", "unit=EA price_net=2.50 status=canceled reason=ID"),
+            (
+                "ACK*IR*10*EA~",
+                "quantity_confirmed=0 quantity_canceled=10 unit=EA price_net=2.50 status=canceled reason=IR",
+            ),
+            ("ACK*ID~", "quantity_confirmed=0 unit=EA price_net=2.50 status=canceled reason=ID"),
             ("ACK*IS*10*EA****VN*S2~", "quantity_confirmed=10 unit=EA price_net=2.50 status=changed substitute_sku=S2"),
             (
                 "ACK*IH*10*EA~",
@@ -75,7 +78,7 @@ fn line_codes() {
             ),
             (
                 "ACK*IA*6*EA*067*20261205~ACK*IB*4*EA*067*20261220~",
-                "quantity_confirmed=6 quantity_backordered=4 unit=EA price_net=2.50 confirmed_date=2026-12-05 backordered_date=2026-12-20 status=changed schedule=6 on 2026-12-05; 4 on 2026-12-20",
+                "quantity_confirmed=6 unit=EA price_net=2.50 confirmed_date=2026-12-05 status=changed schedule=6 on 2026-12-05; 4 on 2026-12-20",
             ),
             (
                 "ACK*IB*4*EA~ACK*BP*6*EA~",

@@ -1,12 +1,12 @@
 //! UBL Order and OrderChange: what a customer orders.
 
 use super::super::LINES_MAX;
-use super::super::take::{Fields, Found, Take, shorten};
+use super::super::take::{Fields, Found, Heard, Take};
 use super::super::xml::Element;
 use super::{currency, item, period, price, quantity};
-use crate::model::{Field, LineStatus, Message, MessageKind, Value};
+use crate::model::{FaultCode, Field, LineStatus, Message, MessageKind, Value};
 
-pub fn read(root: Element, take: &mut Take) -> Message {
+pub fn read(root: Element, take: &mut Take) -> Heard {
     let mut message = Message::new(MessageKind::Order);
     let fields = &mut message.fields;
     if root.name() == "OrderChange" {
@@ -30,14 +30,22 @@ pub fn read(root: Element, take: &mut Take) -> Message {
     let total = total.or_else(|| root.find("AnticipatedMonetaryTotal/LineExtensionAmount"));
     take.number(fields, Field::Total, total);
     requested(take, fields, root);
+    let mut numbers = Vec::new();
     for (index, order_line) in root.all("OrderLine").enumerate() {
         if index == LINES_MAX {
-            take.fault("UNREADABLE", format!("more than {LINES_MAX} lines"), &order_line.path(), order_line.span());
+            take.fault(
+                FaultCode::Unreadable,
+                format!("more than {LINES_MAX} lines"),
+                &order_line.path(),
+                order_line.span(),
+            );
             break;
         }
+        numbers.push(take.begin_line());
         message.lines.push(line(order_line, take));
+        take.end_line();
     }
-    message
+    take.heard(message, numbers)
 }
 
 fn customer(root: Element, take: &mut Take, fields: &mut Fields) {
@@ -117,7 +125,7 @@ fn line(order_line: Element, take: &mut Take) -> Fields {
             "3" | "Revised" => take.status(&mut fields, LineStatus::Changed, &found),
             "4" | "5" => take.status(&mut fields, LineStatus::Unchanged, &found),
             "NoStatus" => {}
-            other => take.invalid(&found, format!("`{}` is no line status code", shorten(other))),
+            _ => take.unknown_code(Field::Status, &found, "line status code"),
         }
     }
     for note in order_line.all("Note").chain(line_item.all("Note")) {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::super::shape::{self, Delivery, Line};
-use super::super::take::{Fields, Found, Take, shorten};
+use super::super::take::{Fields, Found, Heard, Take, shorten};
 use super::super::xml::Element;
 use super::super::{Dispatch, LINES_MAX};
 use super::{currency, item, order_of_line, period, price, quantity};
-use crate::model::{Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy};
+use crate::model::{FaultCode, Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy};
 
-pub fn read(root: Element, take: &mut Take) -> Vec<Message> {
+pub fn read(root: Element, take: &mut Take) -> Vec<Heard> {
     let mut message = Message::new(MessageKind::Response);
     head(root, take, &mut message.fields);
     let code = root.find("OrderResponseCode").or_else(|| root.find("ResponseCode"));
@@ -19,7 +19,7 @@ pub fn read(root: Element, take: &mut Take) -> Vec<Message> {
                 take.state(&mut message.fields, state, &found);
                 message.habits.missing = missing;
             }
-            None => take.invalid(&found, format!("`{}` is no order response code", shorten(&found.raw))),
+            None => take.unknown_code(Field::State, &found, "order response code"),
         }
     }
     if let Some((date, found)) = delivery_date(take, root) {
@@ -29,7 +29,12 @@ pub fn read(root: Element, take: &mut Take) -> Vec<Message> {
     let mut ids: BTreeMap<String, String> = BTreeMap::new();
     for (index, order_line) in root.all("OrderLine").enumerate() {
         if index == LINES_MAX {
-            take.fault("UNREADABLE", format!("more than {LINES_MAX} lines"), &order_line.path(), order_line.span());
+            take.fault(
+                FaultCode::Unreadable,
+                format!("more than {LINES_MAX} lines"),
+                &order_line.path(),
+                order_line.span(),
+            );
             break;
         }
         if let Some(id) = order_line.find("LineItem/ID")
@@ -38,13 +43,14 @@ pub fn read(root: Element, take: &mut Take) -> Vec<Message> {
             take.invalid(&id, format!("the line id `{}` stands twice, first at {before}", shorten(&id.raw)));
         }
         lines.push(line(order_line, take));
+        take.end_line();
     }
     if lines.is_empty() && message.state() == Some(HeadState::AcceptedWithChanges) {
         let message = "accepted with changes, but no line says which (T76-R007)";
-        take.fault("STATE_CONFLICT", message, &root.path(), root.span());
+        take.fault(FaultCode::StateConflict, message, &root.path(), root.span());
     }
     shape::inherit_date(&message.fields, &mut lines);
-    shape::by_order(message, lines)
+    shape::by_order(take, message, lines)
 }
 
 fn head(root: Element, take: &mut Take, fields: &mut Fields) {
@@ -93,6 +99,9 @@ fn line(order_line: Element, take: &mut Take) -> Line {
             (Some(status), code) => {
                 line.added = status == LineStatus::Added;
                 take.status(fields, status, &found);
+                if status == LineStatus::Canceled {
+                    shape::nothing_comes(take, fields, &found);
+                }
                 if code == "42" {
                     let reason = Found { raw: "already delivered".into(), ..found };
                     take.text(fields, Field::Reason, Some(reason));
@@ -100,10 +109,10 @@ fn line(order_line: Element, take: &mut Take) -> Line {
             }
             (None, "NoStatus") => {}
             (None, "Disputed") => {
-                take.warn("INVALID_VALUE", "`Disputed` says neither yes nor no", &found.path, found.span.clone());
+                take.warn("`Disputed` says neither yes nor no", &found.path, found.span.clone());
                 take.text(fields, Field::Reason, Some(found));
             }
-            (None, code) => take.invalid(&found, format!("`{}` is no line status code", shorten(code))),
+            (None, _) => take.unknown_code(Field::Status, &found, "line status code"),
         }
     }
     let reference = order_line.find("OrderLineReference/LineID");
@@ -188,7 +197,7 @@ fn delivery_period(take: &mut Take, delivery: Element) -> Option<(crate::model::
 }
 
 /// OrderResponseSimple: yes or no to the whole order.
-pub fn simple(root: Element, take: &mut Take) -> Message {
+pub fn simple(root: Element, take: &mut Take) -> Heard {
     let mut message = Message::new(MessageKind::Response);
     head(root, take, &mut message.fields);
     if let Some(found) = root.find("AcceptedIndicator") {
@@ -205,7 +214,7 @@ pub fn simple(root: Element, take: &mut Take) -> Message {
         }
     }
     take.more_text(&mut message.fields, Field::Note, root.find("RejectionNote"));
-    message
+    take.heard(message, Vec::new())
 }
 
 /// DespatchAdvice: what left, for which order lines.
@@ -226,7 +235,7 @@ pub fn dispatches(root: Element, take: &mut Take) -> Vec<Dispatch> {
     for (index, despatch_line) in root.all("DespatchLine").enumerate() {
         if index == LINES_MAX {
             let path = despatch_line.path();
-            take.fault("UNREADABLE", format!("more than {LINES_MAX} lines"), &path, despatch_line.span());
+            take.fault(FaultCode::Unreadable, format!("more than {LINES_MAX} lines"), &path, despatch_line.span());
             break;
         }
         let mut line = order_of_line(take, despatch_line);
@@ -239,7 +248,8 @@ pub fn dispatches(root: Element, take: &mut Take) -> Vec<Dispatch> {
             take.more_text(&mut line.fields, Field::Note, note.own("Note"));
         }
         lines.push(line);
+        take.end_line();
     }
-    let split = shape::by_order(message, lines);
-    split.into_iter().map(|message| Dispatch { fields: message.fields, lines: message.lines }).collect()
+    let split = shape::by_order(take, message, lines);
+    split.into_iter().map(Dispatch::from).collect()
 }
