@@ -4,7 +4,8 @@
 //! A change of the JSON must go on reading what older versions wrote (`#[serde(default)]`, `alias`);
 //! `tests/golden/store/` pins what version 1 wrote.
 
-use std::cell::RefCell;
+use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
@@ -45,10 +46,24 @@ pub(super) fn read<T: DeserializeOwned>(what: impl std::fmt::Display, kept: &[u8
     .map_err(|e| damaged(e.to_string()))
 }
 
-thread_local! {
-    static TOOLS: RefCell<Option<(zstd::bulk::Compressor<'static>, zstd::bulk::Decompressor<'static>)>> = RefCell::new(
-        zstd::bulk::Compressor::new(LEVEL).and_then(|c| Ok((c, zstd::bulk::Decompressor::new()?))).ok(),
-    );
+type Tools = (zstd::bulk::Compressor<'static>, zstd::bulk::Decompressor<'static>);
+
+/// Making these costs more than using them once. A few are kept, however many threads there are.
+static TOOLS: Mutex<Vec<Tools>> = Mutex::new(Vec::new());
+const TOOLS_MAX: usize = 4;
+
+fn with_tools<T>(work: impl FnOnce(&mut Tools) -> io::Result<T>) -> io::Result<T> {
+    let kept = TOOLS.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut tools = match kept {
+        Some(tools) => tools,
+        None => (zstd::bulk::Compressor::new(LEVEL)?, zstd::bulk::Decompressor::new()?),
+    };
+    let done = work(&mut tools);
+    let mut kept = TOOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() < TOOLS_MAX {
+        kept.push(tools);
+    }
+    done
 }
 
 /// Bytes as they are kept: compressed when that makes them smaller.
@@ -56,7 +71,7 @@ pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
     let compressed = match u32::try_from(bytes.len()) {
         Ok(_) if bytes.len() < SMALL => None,
         Ok(_) if bytes.len() > REUSED_MAX => zstd::bulk::compress(bytes, LEVEL).ok(),
-        Ok(_) => TOOLS.with_borrow_mut(|tools| tools.as_mut().and_then(|(c, _)| c.compress(bytes).ok())),
+        Ok(_) => with_tools(|(compressor, _)| compressor.compress(bytes)).ok(),
         Err(_) => None,
     };
     match compressed.filter(|compressed| compressed.len() + 5 < bytes.len()) {
@@ -85,10 +100,7 @@ pub(super) fn unpack(kept: &[u8]) -> std::result::Result<Vec<u8>, String> {
             if size > BLOB_MAX {
                 return Err(format!("says it has {size} bytes"));
             }
-            let bytes = TOOLS.with_borrow_mut(|tools| match tools {
-                Some((_, d)) => d.decompress(frame, size),
-                None => zstd::bulk::decompress(frame, size),
-            });
+            let bytes = with_tools(|(_, decompressor)| decompressor.decompress(frame, size));
             match bytes {
                 Ok(bytes) if bytes.len() == size => Ok(bytes),
                 Ok(bytes) => Err(format!("has {} bytes instead of {size}", bytes.len())),
@@ -138,5 +150,80 @@ impl Walk {
         }
         (self.count, self.chain) = (expected, entry.chain);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mail that came back changed, or a reader that a damaged file can stop.
+    #[test]
+    fn packed_bytes_come_back_and_damaged_ones_are_named() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for size in [0, 1, SMALL - 1, SMALL, 70_000, REUSED_MAX + 1] {
+            for alphabet in [1, 4, 256] {
+                let bytes: Vec<u8> = std::iter::repeat_with(|| random.u16(..alphabet) as u8).take(size).collect();
+                let packed = pack(&bytes);
+                assert!(packed.len() <= size + 1);
+                assert_eq!(unpack(&packed).unwrap(), bytes, "{size} {alphabet}");
+                for _ in 0..20 {
+                    let mut damaged = packed.clone();
+                    damaged.truncate(random.usize(..=packed.len()));
+                    if let Some(byte) = damaged.get_mut(random.usize(..packed.len().max(1))) {
+                        *byte ^= 1 << random.u8(..8);
+                    }
+                    // Whatever comes out, it comes out as a value.
+                    let _ = unpack(&damaged);
+                }
+            }
+        }
+        for (kept, words) in [(&b""[..], "empty"), (b"\x09x", "form 9"), (b"\x02\xff\xff\xff\xffx", "says it has")] {
+            let error = read::<u64>("row", kept).unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains("row"), "{error}");
+        }
+    }
+
+    /// Whoever removes or changes an entry of the audit log would not be found out.
+    #[test]
+    fn every_change_of_the_audit_log_breaks_its_chain() {
+        let entry = |what: &str| AuditEntry {
+            number: 0,
+            at: "2026-11-22T08:00:00Z".parse().unwrap(),
+            who: "anna@shop.example".into(),
+            what: what.into(),
+            on: "R1".into(),
+            detail: String::new(),
+            chain: None,
+        };
+        let mut log: Vec<AuditEntry> = Vec::new();
+        for (number, what) in (1..).zip(["registered", "forced", "approved", "failed"]) {
+            let previous = log.last().and_then(|last| last.chain);
+            log.push(chained(entry(what), number, previous));
+        }
+        let walk = |log: &[AuditEntry]| -> std::result::Result<u64, String> {
+            let mut walk = Walk::default();
+            log.iter().try_for_each(|entry| walk.step(entry)).map_err(|e| e.to_string())?;
+            Ok(walk.count)
+        };
+        assert_eq!(walk(&log), Ok(4));
+        let changes: [(&str, fn(&mut Vec<AuditEntry>)); 6] = [
+            ("2", |log| log[1].who = "eve@shop.example".into()),
+            ("3", |log| log[2].at = log[2].at + jiff::SignedDuration::from_nanos(1)),
+            ("2", |log| drop(log.remove(1))),
+            ("2", |log| log.swap(1, 2)),
+            ("1", |log| log[0].chain = None),
+            ("3", |log| {
+                // Changed and chained again: the next one tells.
+                log[1].detail = "nothing".into();
+                log[1] = chained(log[1].clone(), 2, log[0].chain);
+            }),
+        ];
+        for (number, change) in changes {
+            let mut changed = log.clone();
+            change(&mut changed);
+            let error = walk(&changed).unwrap_err();
+            assert!(error.contains(&format!("audit entry {number} ")), "{error}");
+        }
     }
 }

@@ -1,10 +1,19 @@
-//! What every keeper promises (contract, one for all), and what
-//! redb alone promises.
+//! What every keeper promises (contract, one for all), redb against the reference on random work, and what
+//! redb alone promises: crashes, a second opener, backups, tampering found, the written form.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
+mod backup;
 mod contract;
-
+mod crash;
+mod differential;
+mod golden;
 mod make;
 
 use std::cell::RefCell;
