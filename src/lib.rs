@@ -26,6 +26,9 @@
 //! Imports point down; rooms on one floor do not know each other; only `main` names what stands
 //! behind a trait. `tests/architecture.rs` reads the `use` lines and keeps this.
 
+#[cfg(test)]
+extern crate self as postern;
+
 // The rooms, in the order a mail meets them.
 pub mod cli;
 pub mod config;

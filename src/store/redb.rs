@@ -10,6 +10,8 @@
 mod backup;
 mod blobs;
 mod check;
+#[cfg(test)]
+mod faults;
 mod keys;
 mod prepare;
 mod read;
