@@ -13,11 +13,13 @@ pub mod encode;
 pub mod fill_in;
 pub mod header;
 pub mod html;
+pub mod own_check;
 pub mod p7m;
 pub mod reply;
 pub mod sort;
 pub mod token;
 pub mod transfer;
+pub mod trust;
 
 pub use decode::{Attachment, Limits, Mail, Seal, digest};
 pub use header::{Address, Headers};

@@ -323,15 +323,13 @@ fn ends_with_verb(joined: &str, words: &Words, followed: impl Fn() -> bool) -> b
     colon && (evidence.date || evidence.time) && words.verb_within(&line) && (evidence.email || dated && followed())
 }
 
-/// `2013/7/20 Anna <anna@example.com>` above a quotation: an attribution without a verb.
+/// `2013/7/20 Anna <anna@example.com>` above a quotation, or with a clock and a colon above anything: an attribution
+/// without a verb.
 fn dated_sender(joined: &str, full: usize, followed: impl Fn() -> bool) -> bool {
     let evidence = Evidence::of(joined);
-    full <= 2
-        && evidence.email
-        && evidence.date
-        && joined.ends_with(['>', ':', ')'])
-        && joined.starts_with(|c: char| c.is_ascii_digit())
-        && followed()
+    let sender = full <= 2 && evidence.email && evidence.date && joined.starts_with(|c: char| c.is_ascii_digit());
+    let colon = evidence.time && joined.ends_with([':', '：']);
+    sender && (colon || joined.ends_with(['>', ':', ')']) && followed())
 }
 
 #[derive(Clone, Copy, Debug, Default)]
