@@ -44,6 +44,9 @@ pub fn announce(run: &mut Run<'_, '_>, id: ResponseId) {
 
 /// Whether every line fits; the reason when one does not.
 fn order_takes(dossier: &Dossier, response: &Response) -> Result<(), String> {
+    if dossier.order.as_ref().is_some_and(|order| order.positions_of(&response.partner).next().is_none()) {
+        return Err(format!("order {} has no position of {}", response.order, response.partner));
+    }
     let processed = response.lines.iter().filter(|line| line.ignored.is_none());
     for line in processed {
         let Some(number) = line.position else { continue };

@@ -127,7 +127,7 @@ impl Compare<'_> {
                 ordered.saturating_mul(settings.price_percent).checked_div(Decimal::ONE_HUNDRED).unwrap_or_default();
             let small = difference.abs() <= limit || difference.abs() <= settings.price_absolute;
             let welcome = difference < Decimal::ZERO && settings.price_lower_ok;
-            let share = percent.map(|p| format!(" ({:+} %)", p.round_dp(1).normalize())).unwrap_or_default();
+            let share = percent.map(|p| format!(" ({:+} %)", p.round_dp(2).normalize())).unwrap_or_default();
             let tolerance = if before { self.accepted_before() } else { price_tolerance(settings, &currency) };
             let mut deviation = self.differs(
                 DeviationCode::PriceChanged,

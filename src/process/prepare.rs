@@ -250,7 +250,13 @@ impl Work<'_> {
     }
 
     fn fill(&self, line: &mut Line, position: &Position, accepted: bool) {
-        let required = |field: Field| self.settings.required_fields.contains(&field);
+        let unread = |field: Field| line.said_in.iter().any(|said| self.unread(Some(*said), |f| f == Some(field)));
+        let (date_unread, price_unread) = (unread(Field::ConfirmedDate), unread(Field::PriceNet));
+        let required = |field: Field| {
+            self.settings.required_fields.contains(&field)
+                || (field == Field::ConfirmedDate && date_unread)
+                || (field == Field::PriceNet && price_unread)
+        };
         if line.supplier_sku.is_none() && line.shop_sku.is_none() && line.gtin.is_none() && line.product_id.is_none() {
             for (field, slot, ordered) in [
                 (Field::SupplierSku, &mut line.supplier_sku, &position.supplier_sku),
@@ -289,11 +295,13 @@ impl Work<'_> {
 
     /// Bare acceptance or cancellation stands for all positions; else the partner's way of leaving out lines.
     fn add_unmentioned(&mut self) {
+        // What could not be read at all may have said otherwise.
         let bare = said_lines(self.response).next().is_none();
         let (status, why) = match (bare, self.state, self.response.message.habits.missing) {
             (true, Some(HeadState::Accepted), _) => (LineStatus::Accepted, "head of the message"),
             (true, Some(HeadState::Canceled), _) => (LineStatus::Canceled, "head of the message"),
             (true, None, _) => return,
+            _ if self.unread(None, |field| field.is_none()) => return,
             (_, _, MissingPolicy::Accepted) => (LineStatus::Accepted, "not mentioned"),
             (_, _, MissingPolicy::Canceled) => (LineStatus::Canceled, "not mentioned"),
             (_, _, MissingPolicy::Unchanged | MissingPolicy::Error) => return,
@@ -301,6 +309,18 @@ impl Work<'_> {
         let spoken: BTreeSet<u32> = self.lines.iter().filter_map(|line| line.position).collect();
         for position in self.order.positions_of(&self.response.partner) {
             let left = open(position);
+            if let Some(recall) = self.response.course.answers_recall.get(&position.position)
+                && !spoken.contains(&position.position)
+            {
+                let filled = [(Field::Position, format!("recall {recall}"))].into();
+                self.lines.push(Line {
+                    position: Some(position.position),
+                    status: Some(status),
+                    filled,
+                    ..Line::default()
+                });
+                continue;
+            }
             if spoken.contains(&position.position) || left.saturating_sub(position.quantity_dispatched) <= Decimal::ZERO
             {
                 continue;
@@ -389,7 +409,8 @@ impl Work<'_> {
         }
         match status {
             Some(LineStatus::Accepted) => match confirmed.or(quantity) {
-                Some(said) => part.amounts.confirmed = said,
+                Some(amount) => part.amounts.confirmed = amount,
+                None if self.unread(Some(said.index), |field| field.is_some_and(is_quantity)) => part.missing = true,
                 None => part.rest = Some((Slot::Confirmed, true)),
             },
             Some(LineStatus::Backordered) => self.backorder(&mut part, [confirmed, backordered, quantity]),
@@ -473,9 +494,14 @@ impl Work<'_> {
         line.filled.insert(Field::QuantityBackordered, from);
     }
 
+    /// Whether something stands there that could not be read; that is a fault, and never filled in.
+    fn unread(&self, line: Option<usize>, is: impl Fn(Option<Field>) -> bool) -> bool {
+        let mut faults = self.response.course.read_faults.iter().chain(&self.faults);
+        faults.any(|fault| fault.line == line && is(fault.field))
+    }
+
     fn missing_quantity(&mut self, said: &SaidLine<'_>) {
-        let unreadable = |fault: &Fault| fault.line == Some(said.index) && fault.field.is_none_or(is_quantity);
-        if self.response.course.read_faults.iter().chain(&self.faults).any(unreadable) {
+        if self.unread(Some(said.index), |field| field.is_none_or(is_quantity)) {
             return;
         }
         let message = format!("{} has no quantity", said.words());

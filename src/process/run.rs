@@ -261,7 +261,7 @@ impl<'a, 'w> Run<'a, 'w> {
 
     fn next_ready(&self) -> Option<ResponseId> {
         let ready = self.dossier.responses.values().filter(|response| self.is_ready(response.id));
-        ready.min_by_key(|response| turn::place(response)).map(|response| response.id)
+        ready.min_by_key(|response| turn::turn(response)).map(|response| response.id)
     }
 
     fn is_ready(&self, id: ResponseId) -> bool {
@@ -332,10 +332,29 @@ impl<'a, 'w> Run<'a, 'w> {
         }
     }
 
+    /// An alarm that ended and began again in one go stood all the time.
+    fn settle_alarms(&mut self) {
+        let mut kept: Vec<AlarmChange> = Vec::with_capacity(self.out.alarms.len());
+        for change in std::mem::take(&mut self.out.alarms) {
+            let ended = match &change {
+                AlarmChange::Raise { kind, subject, .. } => kept.iter().position(
+                    |before| matches!(before, AlarmChange::End { kind: k, subject: s } if k == kind && s == subject),
+                ),
+                AlarmChange::Remind { .. } | AlarmChange::End { .. } => None,
+            };
+            match ended {
+                Some(at) => drop(kept.remove(at)),
+                None => kept.push(change),
+            }
+        }
+        self.out.alarms = kept;
+    }
+
     /// The earliest moment at which time alone changes something is always known.
     pub fn finish(mut self) -> Outcome {
         wait::watch_order(&mut self);
         turn::refresh_waits(&mut self);
+        self.settle_alarms();
         let dossier = &mut *self.dossier;
         let dues = dossier.responses.values().filter_map(|response| response.due);
         let dues = dues.chain(dossier.recalls.iter().filter_map(|recall| recall.due));

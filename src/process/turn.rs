@@ -13,9 +13,9 @@ pub enum Standing {
     Outdated(ResponseId),
 }
 
-/// Its place among the partner's responses to the order.
-pub fn place(response: &Response) -> (ResponseType, Turn) {
-    (response.response_type, turn(response))
+/// Its place among the partner's responses to the order, as things stand now.
+pub fn place(dossier: &Dossier, response: &Response) -> (ResponseType, Turn) {
+    (response_type(dossier, response), turn(response))
 }
 
 pub fn turn(response: &Response) -> Turn {
@@ -38,19 +38,22 @@ pub fn was_announced(response: &Response) -> bool {
 
 /// INITIAL until an INITIAL of that order and partner was announced, unless the type was said.
 pub fn response_type(dossier: &Dossier, response: &Response) -> ResponseType {
-    if response.course.type_fixed {
-        return response.response_type;
-    }
-    if initial_announced(dossier, &response.partner, response.id) {
+    type_given(response, initial_announced(dossier, &response.partner))
+}
+
+fn type_given(response: &Response, initial_announced: bool) -> ResponseType {
+    if response.course.type_fixed || was_announced(response) {
+        response.response_type
+    } else if initial_announced {
         ResponseType::Continuous
     } else {
         ResponseType::Initial
     }
 }
 
-fn initial_announced(dossier: &Dossier, partner: &PartnerId, but: ResponseId) -> bool {
-    let mut others = dossier.responses.values().filter(|r| r.partner == *partner && r.id != but);
-    others.any(|other| other.response_type == ResponseType::Initial && was_announced(other))
+fn initial_announced(dossier: &Dossier, partner: &PartnerId) -> bool {
+    let mut theirs = dossier.responses.values().filter(|r| r.partner == *partner);
+    theirs.any(|response| response.response_type == ResponseType::Initial && was_announced(response))
 }
 
 pub fn standing(dossier: &Dossier, response: &Response) -> Standing {
@@ -67,13 +70,15 @@ pub fn standing(dossier: &Dossier, response: &Response) -> Standing {
     if response.course.released {
         return Standing::Free;
     }
-    let own = (response_type(dossier, response), turn(response));
+    let initial = initial_announced(dossier, &response.partner);
+    let place = |response: &Response| (type_given(response, initial), turn(response));
+    let own = place(response);
     let older = others().filter(|other| !other.status.is_end() && place(other) < own).min_by_key(|other| place(other));
     let waits =
         |reason: String, behind| Standing::Waits(Wait { reason, behind, left: None, since: response.arrived_at });
     match older {
         Some(older) => waits(format!("{} of {} stands in {}", older.id, older.partner, older.status), Some(older.id)),
-        None if own.0 == ResponseType::Continuous && !initial_announced(dossier, &response.partner, response.id) => {
+        None if own.0 == ResponseType::Continuous && !initial => {
             waits("no INITIAL response of this partner was announced".into(), None)
         }
         None => Standing::Free,
