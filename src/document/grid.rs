@@ -1,6 +1,6 @@
 //! Characters to lines: the grid on which every part that was not drawn is laid out.
 
-use super::{Line, Page, Word};
+use super::{Cell, Line, Page, Table, Word, place::Area};
 
 /// Where the next tab stop is, in columns.
 pub(super) const TAB: usize = 8;
@@ -73,4 +73,45 @@ pub(super) fn word(text: String, begin: usize, end: usize, y: usize, hidden: boo
 pub(super) fn page(lines: Vec<Line>) -> Page {
     let width = lines.iter().flat_map(|line| &line.words).fold(0.0, |width: f64, word| width.max(word.x1));
     Page { width, height: lines.len() as f64, lines, ..Page::default() }
+}
+
+/// A sheet: every row a line, columns as wide as their widest entry, and one table whose rows and
+/// columns are those of the sheet (so that a cell's index is its address).
+pub(super) fn sheet(name: &str, rows: Vec<Vec<String>>, hidden: bool) -> Page {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut widths = vec![0usize; columns];
+    for row in &rows {
+        for (width, text) in widths.iter_mut().zip(row) {
+            *width = (*width).max(text.lines().map(|line| line.chars().count()).max().unwrap_or(0));
+        }
+    }
+    let mut lefts = Vec::with_capacity(columns);
+    let mut next = 0;
+    for width in &widths {
+        lefts.push(next);
+        next += width + 2;
+    }
+    let mut lines = Vec::with_capacity(rows.len());
+    let mut table = Table::default();
+    for (y, row) in rows.into_iter().enumerate() {
+        let mut words = Vec::new();
+        let mut cells = Vec::with_capacity(row.len());
+        for (text, (left, width)) in row.into_iter().zip(lefts.iter().zip(&widths)) {
+            // Further lines of an entry stand behind the first one; they still begin within the column.
+            let mut column = *left;
+            for line in text.lines() {
+                column = push_text(&mut words, line, column, y, hidden) + 1;
+            }
+            let area = Area { x0: *left as f64, y0: y as f64, x1: (left + width.max(&1)) as f64, y1: (y + 1) as f64 };
+            cells.push(Cell { text, x0: area.x0, y0: area.y0, x1: area.x1, y1: area.y1 });
+        }
+        lines.push(Line { words });
+        table.rows.push(cells);
+    }
+    let mut page = page(lines);
+    page.name = name.to_owned();
+    if !hidden && !table.rows.is_empty() {
+        page.tables.push(table);
+    }
+    page
 }

@@ -8,18 +8,26 @@
 //! first line has `y0 = 0, y1 = 1` and geometry works the same everywhere; there `lines[i]` is row
 //! `i`, an empty row being a line without words.
 //!
-//! One file a kind: [`text`], [`html`]; what they share is [`grid`] (characters to lines), [`table`]
+//! [`read()`] tells the kind by the bytes; one file or folder a kind; what they share is [`grid`] (characters to lines), [`table`]
 //! (lines to cells), [`render`] (lines to text) and [`place`] (boxes to places a person can be shown).
 
+mod archive;
 pub mod charset;
+mod csv;
+mod edifact;
 mod grid;
 pub mod html;
 mod pdf;
 pub mod place;
 mod read;
 pub mod render;
+mod rtf;
+mod sheet;
+mod signed;
 pub mod table;
 pub mod text;
+mod tnef;
+mod xml;
 
 pub use read::read;
 

@@ -67,6 +67,15 @@ impl Part {
                 Some(sheet) => Spot::Cell { sheet: sheet.name.clone(), cell: sheet.cell_at(x0, y0) },
                 None => Spot::Whole,
             },
+            Kind::Xml => match self
+                .pages
+                .get(page)
+                .and_then(|page| page.lines.get(y0.max(0.0) as usize))
+                .and_then(|line| line.words.first())
+            {
+                Some(path) => Spot::Path { path: path.text.clone() },
+                None => Spot::Whole,
+            },
             _ => Spot::Text { line: ordinal(y0), column: ordinal(x0), end: ordinal(x1) },
         };
         Place::new(self.name.clone(), spot)

@@ -1,16 +1,29 @@
-//! Bytes of any kind to parts: what they are is told by the bytes, the name and the declared type are hints.
+//! Bytes of any kind to parts: what they are is told by the bytes; the name and the declared type are hints.
 
-use super::{Input, Kind, Limits, Part, charset, html, pdf, text};
+use super::archive::{self, Holds};
+use super::{Input, Kind, Limits, Part, charset, csv, edifact, html, pdf, rtf, sheet, signed, text, tnef, xml};
 
 /// How deep files are opened within files.
 const DEPTH_MAX: usize = 2;
 
-/// Reads bytes into parts, in this process and within the limits; never fails, never panics: what cannot be
-/// read is a part with faults. One input may give several parts (a zip, a PDF with XML inside).
+/// Reads bytes into parts, in this process and within the limits. Never fails: what cannot be read is a
+/// part with faults. One input may give several parts (a zip, a PDF with XML inside).
 pub fn read(input: &Input<'_>, limits: &Limits) -> Vec<Part> {
     let mut parts = Vec::new();
     Reader { limits, parts: &mut parts }.read(input, 0);
     parts
+}
+
+/// Whether reading these bytes can explode, so that it belongs into a process of its own.
+#[expect(dead_code, reason = "the pool of workers asks it")]
+pub(super) fn is_risky(input: &Input<'_>) -> bool {
+    let bytes = input.bytes;
+    is_pdf(bytes)
+        || archive::is_zip(bytes)
+        || is_compound(bytes)
+        || tnef::is_tnef(bytes)
+        || bytes.len() > 1 << 20
+        || picture(bytes).is_some()
 }
 
 /// One round of reading, files within files included.
@@ -21,29 +34,98 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&mut self, input: &Input<'_>, depth: usize) {
+        let (name, bytes, limits) = (input.name, input.bytes, self.limits);
         if let Some(part) = self.refused(input, depth) {
             self.parts.push(part);
-            return;
-        }
-        if is_pdf(input.bytes) {
-            let read = pdf::read(input.name, input.bytes, self.limits);
+        } else if is_pdf(bytes) {
+            let read = pdf::read(name, bytes, limits);
             self.parts.push(read.part);
             self.inside(read.embedded, depth);
-            return;
-        }
-        let text = charset::decode_bytes(input.bytes, charset_of(input.media_type));
-        let part = if looks_like_html(input, &text) {
-            html::part(input.name, &text, self.limits)
+        } else if tnef::is_tnef(bytes) {
+            self.tnef(input, depth);
+        } else if archive::is_zip(bytes) {
+            self.zip(input, depth);
+        } else if is_compound(bytes) && !input.name.to_ascii_lowercase().ends_with(".msg") {
+            self.parts.push(sheet::part(name, bytes, limits));
+        } else if let Some(kind) = picture(bytes) {
+            let mut part = Part::new(Kind::Image, name);
+            part.fault("SCANNED", format!("it is a picture ({kind}): it has no text that could be read"));
+            self.parts.push(part);
+        } else if let Some(content) = signed::read(bytes) {
+            match content {
+                signed::Content::Document(inner) => {
+                    let name = name.strip_suffix(".p7m").unwrap_or(name);
+                    self.read(&Input { name, media_type: "", bytes: &inner }, depth + 1);
+                }
+                signed::Content::Encrypted => {
+                    let part =
+                        Part::faulty(Kind::Other, name, "ENCRYPTED", "it is encrypted with S/MIME and needs a key");
+                    self.parts.push(part);
+                }
+            }
+        } else if bytes.starts_with(b"{\\rtf") {
+            let mut part = match rtf::read(bytes) {
+                rtf::Content::Html(source) => html::part(name, &source, limits),
+                rtf::Content::Text(source) => text::part_within(name, &source, limits),
+            };
+            part.name = name.to_owned();
+            self.parts.push(part);
+        } else if let Some(kind) = unreadable(bytes) {
+            self.parts.push(Part::faulty(Kind::Other, name, "UNKNOWN_KIND", format!("nobody here reads {kind}")));
         } else {
-            text::part_within(input.name, &text, self.limits)
-        };
-        self.parts.push(part);
+            self.parts.push(textual(input, limits));
+        }
     }
 
     /// Files that were found in a file.
     fn inside(&mut self, files: Vec<(String, Vec<u8>)>, depth: usize) {
         for (name, bytes) in files {
             self.read(&Input { name: &name, media_type: "", bytes: &bytes }, depth + 1);
+        }
+    }
+
+    fn zip(&mut self, input: &Input<'_>, depth: usize) {
+        match archive::holds(input.bytes) {
+            Holds::Workbook => self.parts.push(sheet::part(input.name, input.bytes, self.limits)),
+            Holds::OtherDocument => {
+                let message = "it is a document of a word processor or another program; nobody here reads it";
+                self.parts.push(Part::faulty(Kind::Other, input.name, "UNKNOWN_KIND", message));
+            }
+            Holds::Files => match archive::entries(input.bytes, self.limits) {
+                Ok(entries) => {
+                    for entry in entries {
+                        match entry.bytes {
+                            Ok(bytes) => {
+                                self.read(&Input { name: &entry.name, media_type: "", bytes: &bytes }, depth + 1)
+                            }
+                            Err((code, message)) => {
+                                self.parts.push(Part::faulty(Kind::Other, &entry.name, code, message))
+                            }
+                        }
+                    }
+                }
+                Err((code, message)) => self.parts.push(Part::faulty(Kind::Other, input.name, code, message)),
+            },
+        }
+    }
+
+    fn tnef(&mut self, input: &Input<'_>, depth: usize) {
+        let contents = tnef::read(input.bytes);
+        if contents.broken {
+            self.parts.push(Part::faulty(
+                Kind::Other,
+                input.name,
+                "BROKEN",
+                "it ends before its end; what stands before was read",
+            ));
+        }
+        if let Some(source) = contents.html {
+            self.parts.push(html::part("html", &source, self.limits));
+        } else if let Some(source) = contents.text {
+            self.parts.push(text::part_within("text", &source, self.limits));
+        }
+        for file in contents.files {
+            self.read(&Input { name: &file.name, media_type: &file.media_type, bytes: &file.bytes }, depth + 1);
         }
     }
 
@@ -61,9 +143,43 @@ impl Reader<'_> {
     }
 }
 
-fn is_pdf(bytes: &[u8]) -> bool {
-    let head = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
-    head.windows(5).any(|window| window == b"%PDF-")
+/// Text of some kind.
+fn textual(input: &Input<'_>, limits: &Limits) -> Part {
+    let name = input.name.to_ascii_lowercase();
+    let media_type = input.media_type.to_ascii_lowercase();
+    let within =
+        xml::declared_encoding(input.bytes).or_else(|| edifact::declared_encoding(input.bytes).map(str::to_owned));
+    let text = charset::decode_bytes(input.bytes, charset_of(input.media_type).or(within.as_deref()));
+    let says = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let head: String =
+        text.trim_start_matches('\u{feff}').trim_start().chars().take(1_000).collect::<String>().to_ascii_lowercase();
+    let is_html = head.starts_with("<!doctype html")
+        || head.starts_with("<html")
+        || head.starts_with("<?xml") && head.contains("<html");
+    if is_html || head.contains('<') && (media_type.starts_with("text/html") || says(&[".html", ".htm"])) {
+        html::part(input.name, &text, limits)
+    } else if head.starts_with("<?xml")
+        || head.starts_with('<') && (media_type.contains("xml") || says(&[".xml"]))
+        || is_bare_xml(&head)
+    {
+        xml::part(input.name, &text, limits)
+    } else if edifact::is_interchange(&text) {
+        edifact::part(input.name, &text, limits)
+    } else if media_type.starts_with("text/csv")
+        || media_type.starts_with("text/tab-separated-values")
+        || says(&[".csv", ".tsv"])
+        || head.starts_with("sep=")
+    {
+        csv::part(input.name, &text, limits)
+    } else {
+        text::part_within(input.name, &text, limits)
+    }
+}
+
+/// `<Order xmlns="...">` without a declaration.
+fn is_bare_xml(head: &str) -> bool {
+    let Some(tag) = head.strip_prefix('<').and_then(|rest| rest.split('>').next()) else { return false };
+    tag.contains("xmlns") || tag.starts_with("!doctype cxml")
 }
 
 /// The charset parameter of a media type.
@@ -73,11 +189,88 @@ fn charset_of(media_type: &str) -> Option<&str> {
     Some(value.split(';').next().unwrap_or(value).trim().trim_matches(['"', '\'']))
 }
 
-fn looks_like_html(input: &Input<'_>, text: &str) -> bool {
-    let name = input.name.to_ascii_lowercase();
-    let head: String = text.trim_start().chars().take(256).collect::<String>().to_ascii_lowercase();
-    input.media_type.to_ascii_lowercase().starts_with("text/html")
-        || head.starts_with("<!doctype html")
-        || head.starts_with("<html")
-        || (name.ends_with(".html") || name.ends_with(".htm")) && head.contains('<')
+fn is_pdf(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
+    head.windows(5).any(|window| window == b"%PDF-")
+}
+
+/// The container of old office files.
+fn is_compound(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1])
+}
+
+/// The kind of picture that bytes are.
+fn picture(bytes: &[u8]) -> Option<&'static str> {
+    let kind = infer::get(bytes.get(..bytes.len().min(64)).unwrap_or_default())?;
+    (kind.matcher_type() == infer::MatcherType::Image).then(|| kind.extension())
+}
+
+/// What bytes are when they are not text: the kind that their beginning shows, or just bytes.
+fn unreadable(bytes: &[u8]) -> Option<String> {
+    let sample = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
+    if sample.starts_with(&[0xff, 0xfe]) || sample.starts_with(&[0xfe, 0xff]) {
+        return None;
+    }
+    let zeros = sample.iter().filter(|byte| **byte == 0).count();
+    let controls = sample.iter().filter(|byte| matches!(**byte, 1..=8 | 14..=26 | 28..=31)).count();
+    // UTF-16 without a mark has a zero at every other place.
+    let wide = zeros * 10 > sample.len() * 3 && zeros * 10 < sample.len() * 7;
+    if wide || zeros == 0 && controls * 20 <= sample.len() {
+        return None;
+    }
+    Some(match infer::get(bytes) {
+        Some(kind) => format!("files of the kind {} ({})", kind.extension(), kind.mime_type()),
+        None => "bytes of this kind".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes decide: a PDF called .txt is a PDF, a page called .dat is a page.
+    #[test]
+    fn bytes_decide_what_they_are() {
+        let cases: &[(&str, &str, &[u8], Kind)] = &[
+            ("x.dat", "", b"<!DOCTYPE html><p>x", Kind::Html),
+            ("x", "text/html; charset=utf-8", b"<p>x", Kind::Html),
+            ("x", "", b"<?xml version='1.0'?><a>1</a>", Kind::Xml),
+            ("x", "", b"<Order xmlns='urn:x'><ID>1</ID></Order>", Kind::Xml),
+            ("x.edi", "", b"UNB+UNOC:3+A+B'UNZ+0'", Kind::Edifact),
+            ("x.csv", "", b"a;b\n1;2\n", Kind::Csv),
+            ("x.txt", "text/plain", b"hello", Kind::Text),
+            ("x.bin", "", b"\x01\x02\x00\x03", Kind::Other),
+            ("x.png", "", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Kind::Image),
+            ("x.txt", "", b"%PDF-1.4 broken", Kind::Pdf),
+            ("x.rtf", "", b"{\\rtf1 hello}", Kind::Text),
+        ];
+        for (name, media_type, bytes, kind) in cases {
+            let parts = read(&Input { name, media_type, bytes }, &Limits::default());
+            assert_eq!(parts.iter().map(|part| part.kind).collect::<Vec<_>>(), [*kind], "{name}");
+        }
+    }
+
+    /// Files within files are opened, but not without end.
+    #[test]
+    fn archives_are_opened_two_deep() {
+        let zip = |name: &str, bytes: &[u8]| {
+            use std::io::Write;
+            let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+            writer.finish().unwrap().into_inner()
+        };
+        let one = zip("a/order.csv", b"Pos;Menge\n10;5\n");
+        let kinds = |bytes: &[u8]| {
+            let parts = read(&Input { name: "x.zip", media_type: "", bytes }, &Limits::default());
+            parts
+                .into_iter()
+                .map(|part| (part.kind, part.name, part.faults.first().map(|fault| fault.code.clone())))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&one), [(Kind::Csv, "a/order.csv".into(), None)]);
+        let two = zip("in.zip", &one);
+        assert_eq!(kinds(&two), [(Kind::Csv, "a/order.csv".into(), None)]);
+        assert_eq!(kinds(&zip("out.zip", &two)), [(Kind::Other, "a/order.csv".into(), Some("TOO_DEEP".into()))]);
+    }
 }
