@@ -193,7 +193,8 @@ fn control(source: &[u8], at: usize) -> (&[u8], Option<i64>, usize) {
 
 impl Reader {
     fn shows(&self, state: &State) -> bool {
-        !state.skip && !state.hidden && !(self.html && state.stand_in && !state.tag)
+        let stands_in = self.html && state.stand_in && !state.tag;
+        !state.skip && !state.hidden && !stands_in
     }
 
     fn byte(&mut self, byte: u8, state: &State) {
