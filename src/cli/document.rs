@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::document::worker::{Ceilings, Pool};
 use crate::document::{self, Document, Input, Limits, Part};
 use crate::mail::Mail;
 
@@ -16,6 +17,19 @@ pub struct Arguments {
     file: String,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+/// The hidden command that reads documents for the other ones, in a process of its own.
+#[derive(Args, Debug)]
+pub struct ReaderArguments {
+    /// The most memory it may use, in bytes.
+    memory: u64,
+}
+
+/// Answers questions on standard input until there are no more.
+pub fn serve(arguments: &ReaderArguments) -> anyhow::Result<u8> {
+    document::worker::serve(arguments.memory).context("reading for another process")?;
+    Ok(super::DONE)
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -39,7 +53,7 @@ struct Shown<'a> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let bytes = super::mail::read(&arguments.file)?;
     let name = arguments.file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut document = read(name, &bytes);
+    let mut document = read(name, &bytes)?;
     for part in &mut document.parts {
         part.source = None;
         for fault in &part.faults {
@@ -57,15 +71,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(if read { super::DONE } else { super::COMPLAINTS })
 }
 
-fn read(name: &str, bytes: &[u8]) -> Document {
-    let limits = Limits::default();
+fn read(name: &str, bytes: &[u8]) -> anyhow::Result<Document> {
+    let limits = Limits { ocr: document::ocr::is_installed(), ..Limits::default() };
+    let program = std::env::current_exe().context("this program cannot be found")?;
+    let pool = Pool::new(program, 1, Ceilings::default());
     let mut parts = Vec::new();
     if is_mail(name, bytes) {
-        mail_parts(&Mail::parse(bytes), &limits, &mut parts);
+        mail_parts(&Mail::parse(bytes), &pool, &limits, &mut parts);
     } else {
-        parts = document::read(&Input { name, media_type: "", bytes }, &limits);
+        parts = pool.read(&Input { name, media_type: "", bytes }, &limits);
     }
-    Document { parts }
+    Ok(Document { parts })
 }
 
 /// A raw mail, by its name or by a first line that only a header has.
@@ -75,7 +91,7 @@ fn is_mail(name: &str, bytes: &[u8]) -> bool {
     name.to_ascii_lowercase().ends_with(".eml") || begins.iter().any(|begin| head.starts_with(begin.as_bytes()))
 }
 
-fn mail_parts(mail: &Mail, limits: &Limits, parts: &mut Vec<Part>) {
+fn mail_parts(mail: &Mail, pool: &Pool, limits: &Limits, parts: &mut Vec<Part>) {
     if let Some(text) = &mail.text {
         parts.push(document::text::part("text", text));
     }
@@ -84,7 +100,7 @@ fn mail_parts(mail: &Mail, limits: &Limits, parts: &mut Vec<Part>) {
     }
     for attachment in &mail.attachments {
         if let Some(nested) = &attachment.nested {
-            mail_parts(nested, limits, parts);
+            mail_parts(nested, pool, limits, parts);
             continue;
         }
         let name = attachment.name.as_deref().unwrap_or("attachment");

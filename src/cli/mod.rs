@@ -29,6 +29,8 @@ pub enum Command {
     Mail(mail::MailArgs),
     /// What a reader of a file would see: lines, words and tables, as rules see them.
     Document(document::Arguments),
+    #[command(name = crate::document::worker::COMMAND, hide = true)]
+    Reader(document::ReaderArguments),
     /// Mappings: check, test, try, compare them.
     Mapping(mapping::Arguments),
     /// Letters: previews, lint, variables.
@@ -64,6 +66,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Mail(args) => mail::run(args),
         Command::Document(arguments) => document::run(&arguments),
+        Command::Reader(arguments) => document::serve(&arguments),
         Command::Mapping(arguments) => mapping::run(&arguments),
         Command::Template(args) => template::run(args),
     }

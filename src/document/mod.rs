@@ -15,8 +15,10 @@ mod archive;
 pub mod charset;
 mod csv;
 mod edifact;
+mod frame;
 mod grid;
 pub mod html;
+pub mod ocr;
 mod pdf;
 pub mod place;
 mod read;
@@ -27,6 +29,7 @@ mod signed;
 pub mod table;
 pub mod text;
 mod tnef;
+pub mod worker;
 mod xml;
 
 pub use read::read;
@@ -130,7 +133,8 @@ pub struct Cell {
 /// Why a part, or a piece of it, could not be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// `ENCRYPTED`, `SCANNED`, `TOO_LARGE`, `TOO_DEEP`, `BROKEN`, `TIMED_OUT`, `UNKNOWN_KIND`, `UNMAPPED_GLYPHS` ...
+    /// `ENCRYPTED`, `SCANNED`, `TOO_LARGE`, `TOO_DEEP`, `BROKEN`, `TIMED_OUT`, `UNKNOWN_KIND`, `UNMAPPED_GLYPHS`,
+    /// `RECOGNISED` (read from a picture, to be checked).
     pub code: String,
     pub message: String,
 }
@@ -173,7 +177,7 @@ pub struct Input<'a> {
 }
 
 /// Ceilings for one document; what passes them is a [`Fault`], never a crash.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub bytes_max: usize,
     pub pages_max: usize,
@@ -181,6 +185,8 @@ pub struct Limits {
     pub cells_max: usize,
     pub depth_max: usize,
     pub parts_max: usize,
+    /// Whether scans are recognised, with the program `tesseract` where it is installed.
+    pub ocr: bool,
 }
 
 impl Default for Limits {
@@ -192,6 +198,7 @@ impl Default for Limits {
             cells_max: 400_000,
             depth_max: 256,
             parts_max: 1_000,
+            ocr: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Bytes of any kind to parts: what they are is told by the bytes; the name and the declared type are hints.
 
 use super::archive::{self, Holds};
-use super::{Input, Kind, Limits, Part, charset, csv, edifact, html, pdf, rtf, sheet, signed, text, tnef, xml};
+use super::{Input, Kind, Limits, Part, charset, csv, edifact, html, ocr, pdf, rtf, sheet, signed, text, tnef, xml};
 
 /// How deep files are opened within files.
 const DEPTH_MAX: usize = 2;
@@ -15,7 +15,6 @@ pub fn read(input: &Input<'_>, limits: &Limits) -> Vec<Part> {
 }
 
 /// Whether reading these bytes can explode, so that it belongs into a process of its own.
-#[expect(dead_code, reason = "the pool of workers asks it")]
 pub(super) fn is_risky(input: &Input<'_>) -> bool {
     let bytes = input.bytes;
     is_pdf(bytes)
@@ -38,7 +37,10 @@ impl Reader<'_> {
         if let Some(part) = self.refused(input, depth) {
             self.parts.push(part);
         } else if is_pdf(bytes) {
-            let read = pdf::read(name, bytes, limits);
+            let mut read = pdf::read(name, bytes, limits);
+            if limits.ocr && read.part.faults.iter().any(|fault| fault.code == "SCANNED") {
+                ocr::pdf(&mut read.part, bytes, limits);
+            }
             self.parts.push(read.part);
             self.inside(read.embedded, depth);
         } else if tnef::is_tnef(bytes) {
@@ -50,6 +52,9 @@ impl Reader<'_> {
         } else if let Some(kind) = picture(bytes) {
             let mut part = Part::new(Kind::Image, name);
             part.fault("SCANNED", format!("it is a picture ({kind}): it has no text that could be read"));
+            if limits.ocr {
+                ocr::picture(&mut part, bytes);
+            }
             self.parts.push(part);
         } else if let Some(content) = signed::read(bytes) {
             match content {

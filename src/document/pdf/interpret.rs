@@ -48,6 +48,21 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Pdf, SourceError> {
     })
 }
 
+/// Draws a page as a PNG picture.
+pub(super) fn picture(bytes: Vec<u8>, index: usize, scale: f32) -> Option<Vec<u8>> {
+    let pdf = open(bytes).ok()?;
+    let page = pdf.pages().get(index)?;
+    let settings = hayro::PixmapSettings {
+        x_scale: scale,
+        y_scale: scale,
+        bg_color: hayro::vello_cpu::color::palette::css::WHITE,
+    };
+    let cache = hayro::RenderCache::new();
+    let pixels =
+        hayro::render(page, &cache, &InterpreterSettings::default(), &hayro::RenderSettings::default(), &settings);
+    pixels.into_png().ok()
+}
+
 fn ink<'a>(page: &Page<'a>, pdf: &'a Pdf, cache: &InterpreterCache<'a>) -> Ink {
     let (width, height) = page.render_dimensions();
     let (width, height) = (f64::from(width), f64::from(height));

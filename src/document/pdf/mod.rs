@@ -10,6 +10,7 @@ mod source;
 mod words;
 
 use self::source::{Drawn, Ink, SourceError};
+pub(super) use self::words::Turned;
 use super::{Kind, Limits, Page, Part, table};
 
 /// From this share of unknown glyphs on, the words are not to be trusted.
@@ -97,18 +98,23 @@ fn page(mut ink: Ink) -> Page {
     if turned > 0 {
         ink.turn(turned);
     }
-    let mut lines = rows::lines(words::words(&ink.glyphs));
-    let table::drawn::Found { tables, lifts } = table::drawn::tables(&lines, &ink.rules);
+    let mut page = page_of_words(words::words(&ink.glyphs), ink.rules, (ink.width, ink.height));
+    page.turned = (4 - u16::from(turned)) % 4 * 90;
+    page
+}
+
+/// A page of words, however they were come by.
+pub(super) fn page_of_words(words: Vec<Turned>, rules: Vec<[f64; 4]>, (width, height): (f64, f64)) -> Page {
+    let mut lines = rows::lines(words);
+    let table::drawn::Found { tables, lifts } = table::drawn::tables(&lines, &rules);
     rows::lift(&mut lines, &lifts);
-    Page {
-        width: ink.width,
-        height: ink.height,
-        turned: (4 - u16::from(turned)) % 4 * 90,
-        lines,
-        tables,
-        rules: ink.rules,
-        ..Page::default()
-    }
+    Page { width, height, lines, tables, rules, ..Page::default() }
+}
+
+/// A page as a PNG picture, `scale` dots a point.
+pub(super) fn picture(bytes: &[u8], index: usize, scale: f32, limits: &Limits) -> Option<Vec<u8>> {
+    let original = interpret::picture(bytes.to_vec(), index, scale);
+    original.or_else(|| interpret::picture(repair::rewritten(bytes, limits)?, index, scale))
 }
 
 /// The quarter turn in which most of the visible text runs.

@@ -10,7 +10,7 @@ use crate::document::Word;
 
 /// A word and the quarter turn of its text: 0 left to right, 1 downwards, 2 upside down, 3 upwards.
 #[derive(Clone, Debug)]
-pub(super) struct Turned {
+pub(in crate::document) struct Turned {
     pub word: Word,
     pub turn: u8,
 }
