@@ -7,6 +7,7 @@
 //!
 //! In the folder: `postern.redb`, `blobs/` (large bytes), `ballast` (a reserve for a full disk), `lock`.
 
+mod ask;
 mod backup;
 mod blobs;
 mod check;
@@ -15,6 +16,7 @@ mod faults;
 mod keys;
 mod prepare;
 mod read;
+mod rows;
 mod space;
 mod write;
 
@@ -99,7 +101,7 @@ struct Shared {
     broken: AtomicBool,
     trouble: Mutex<Option<String>>,
     folder: Folder,
-    ballast: Ballast,
+    ballast: Arc<Ballast>,
     /// The next number of each sequence.
     next: [AtomicU64; 4],
     /// Copies being made: files must stay until they are whole.
@@ -147,10 +149,11 @@ impl Redb {
             make(path, &opener)?;
         }
         let database = opener(&file, Open::Existing).map_err(|e| told(e.into()))?;
-        let folder = Folder::open(path.join("blobs"), options.inline_bytes_max)?;
+        let ballast = Arc::new(Ballast::open(path, options.ballast_bytes));
+        let folder = Folder::open(path.join("blobs"), options.inline_bytes_max, ballast.clone())?;
         let shared = Shared {
             path: path.to_path_buf(),
-            ballast: Ballast::open(path, options.ballast_bytes),
+            ballast,
             database: RwLock::new(Some(database)),
             broken: AtomicBool::new(false),
             trouble: Mutex::new(None),
@@ -391,7 +394,7 @@ fn make(path: &Path, opener: &Opener) -> Result<()> {
         fs::remove_file(&unfinished).map_err(away)?;
     }
     let database = opener(&unfinished, Open::New).map_err(|e| told(e.into()))?;
-    write::make_tables(&database).map_err(told)?;
+    rows::make_tables(&database).map_err(told)?;
     database.close().map_err(|e| told(e.into()))?;
     finish(&unfinished, &path.join(FILE)).map_err(away)
 }
@@ -401,6 +404,7 @@ fn finish(unfinished: &Path, name: &Path) -> io::Result<()> {
     File::open(unfinished)?.sync_all()?;
     fs::rename(unfinished, name)?;
     match name.parent() {
+        Some(here) if here.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }

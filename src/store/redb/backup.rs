@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use redb::{Database, Key, ReadOnlyTable, TableDefinition, Value};
 
 use super::read::Look;
-use super::write::{durable, make_tables};
+use super::rows::{durable, make_tables};
 use super::{BLOBS, FILE, INDEX, RAWS, RECORDS, Shared, away_io, blobs, damaged_key, finish, told};
 use crate::store::{Result, StoreError};
 

@@ -6,10 +6,13 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::away_io;
 use super::keys::{Key, key};
+use super::space::Ballast;
+use super::write::is_full;
 use crate::model::Digest;
 use crate::store::{Result, StoreError, written};
 
@@ -26,6 +29,7 @@ pub(super) struct Folder {
     /// Up to so many packed bytes lie in the database.
     inline_max: usize,
     unfinished: AtomicU64,
+    ballast: Arc<Ballast>,
 }
 
 pub(super) fn is_file(row: &[u8]) -> bool {
@@ -33,9 +37,9 @@ pub(super) fn is_file(row: &[u8]) -> bool {
 }
 
 impl Folder {
-    pub fn open(path: PathBuf, inline_max: usize) -> Result<Folder> {
+    pub fn open(path: PathBuf, inline_max: usize, ballast: Arc<Ballast>) -> Result<Folder> {
         fs::create_dir_all(&path).map_err(|e| away_io(&path, &e))?;
-        Ok(Folder { path, inline_max, unfinished: AtomicU64::new(0) })
+        Ok(Folder { path, inline_max, unfinished: AtomicU64::new(0), ballast })
     }
 
     pub fn path(&self) -> &Path {
@@ -57,7 +61,11 @@ impl Folder {
             return Ok(packed);
         }
         let path = self.file(kind, digest);
-        self.write_file(&path, &packed).map_err(|e| away_io(&path, &e))?;
+        let written = match self.write_file(&path, &packed) {
+            Err(error) if is_full(&error) && self.ballast.release() => self.write_file(&path, &packed),
+            other => other,
+        };
+        written.map_err(|e| away_io(&path, &e))?;
         let mut row = vec![FILE];
         row.extend_from_slice(&(packed.len() as u64).to_be_bytes());
         Ok(row)

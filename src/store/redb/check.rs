@@ -1,7 +1,7 @@
 //! Looks at every row and works out again what others were derived from: the index, the counts, the chain of
 //! the audit log, the digests of all bytes. Says nothing when all is as it was written.
 
-use std::collections::BTreeSet;
+use redb::ReadableTableMetadata;
 
 use super::keys::{Key, key, number_of};
 use super::prepare::{Card, index_alarm, index_mail, index_token, index_transmission};
@@ -31,12 +31,24 @@ impl Redb {
 
 #[derive(Default)]
 struct Found {
-    index: BTreeSet<Key>,
+    /// Rows that the index must have, and has.
+    index: u64,
     counts: Counts,
     file_bytes: u64,
 }
 
 impl Found {
+    /// The index has these rows.
+    fn indexed(&mut self, look: &Look, rows: impl IntoIterator<Item = Key>) -> Result<()> {
+        for row in rows {
+            if look.index.get(row.as_slice()).map_err(|e| told(e.into()))?.is_none() {
+                return Err(StoreError::Damaged(format!("the index lacks the row `{}`", row.escape_ascii())));
+            }
+            self.index += 1;
+        }
+        Ok(())
+    }
+
     fn record(&mut self, look: &Look, key: &[u8], kept: &[u8]) -> Result<()> {
         let name = key.escape_ascii();
         let Some((kind, rest)) = key.split_first() else { return Err(damaged_key(key)) };
@@ -44,21 +56,21 @@ impl Found {
             b'm' => {
                 let mail: MailRecord = written::read(name, kept)?;
                 let has_bytes = look.raws.get(mail.id.0).map_err(|e| told(e.into()))?.is_some();
-                self.index.extend(index_mail(&mail, has_bytes));
+                self.indexed(look, index_mail(&mail, has_bytes))?;
                 *self.counts.mails.entry(mail.drawer).or_default() += 1;
             }
             b'c' => self.card(look, rest, &written::read(name, kept)?)?,
             b't' => {
                 let sent: Transmission = written::read(name, kept)?;
-                self.index.extend(index_transmission(&sent));
+                self.indexed(look, index_transmission(&sent))?;
                 let by_status = self.counts.transmissions.entry(sent.kind.name().into()).or_default();
                 *by_status.entry(sent.status.name().into()).or_default() += 1;
             }
-            b'k' => drop(self.index.insert(index_token(&written::read::<TokenRecord>(name, kept)?))),
+            b'k' => self.indexed(look, [index_token(&written::read::<TokenRecord>(name, kept)?)])?,
             b'l' => {
                 let row = index_alarm(&written::read::<Alarm>(name, kept)?);
                 self.counts.alarms_open += u64::from(row.is_some());
-                self.index.extend(row);
+                self.indexed(look, row)?;
             }
             b'r' => {
                 let response: Response = written::read(&name, kept)?;
@@ -90,8 +102,7 @@ impl Found {
             *self.counts.responses.entry(response.status.name().into()).or_default() += 1;
         }
         self.counts.orders += u64::from(card.registered);
-        self.index.extend(card.index(&OrderNumber::new(number)));
-        Ok(())
+        self.indexed(look, card.index(&OrderNumber::new(number)))
     }
 
     /// All bytes have their digests, and the files that they need.
@@ -100,35 +111,28 @@ impl Found {
             let (id, row) = row.map_err(|e| told(e.into()))?;
             let mail = look.record::<MailRecord>(&key("m").number(id.value()).done())?;
             let nobody = || StoreError::Damaged(format!("bytes of mail {} without the mail", id.value()));
-            self.one(shared, blobs::RAW, &mail.ok_or_else(nobody)?.digest, row.value())?;
+            self.one(shared, look, blobs::RAW, &mail.ok_or_else(nobody)?.digest, row.value())?;
         }
         for row in look.blobs.range::<&[u8; 32]>(..).map_err(|e| told(e.into()))? {
             let (digest, row) = row.map_err(|e| told(e.into()))?;
-            self.one(shared, blobs::BLOB, &Digest(*digest.value()), row.value())?;
+            self.one(shared, look, blobs::BLOB, &Digest(*digest.value()), row.value())?;
         }
         Ok(())
     }
 
-    fn one(&mut self, shared: &Shared, kind: char, digest: &Digest, row: &[u8]) -> Result<()> {
+    fn one(&mut self, shared: &Shared, look: &Look, kind: char, digest: &Digest, row: &[u8]) -> Result<()> {
         shared.folder.unpack(kind, digest, row)?;
         if let Some(bytes) = blobs::file_bytes(row) {
-            self.index.insert(blobs::index_file(kind, digest));
+            self.indexed(look, [blobs::index_file(kind, digest)])?;
             self.file_bytes += bytes;
         }
         Ok(())
     }
 
     fn compare(&self, look: &Look) -> Result<()> {
-        let mut stored = 0;
-        for row in look.index.range::<&[u8]>(..).map_err(|e| told(e.into()))? {
-            let row = row.map_err(|e| told(e.into()))?.0;
-            if !self.index.contains(row.value()) {
-                return Err(damaged_key(row.value()));
-            }
-            stored += 1;
-        }
-        if stored != self.index.len() {
-            return Err(StoreError::Damaged(format!("the index has {stored} rows instead of {}", self.index.len())));
+        let stored = look.index.len().map_err(|e| told(e.into()))?;
+        if stored != self.index {
+            return Err(StoreError::Damaged(format!("the index has {stored} rows instead of {}", self.index)));
         }
         let state = look.state()?;
         if state.counts != self.counts || state.file_bytes != self.file_bytes {
