@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::written::{Walk, chained};
 use super::{
     Commit, Counts, DossierChange, Health, MailFilter, MailRecord, MailTaken, Receipt, ResponseFilter, Result,
-    Sequence, Store, StoreError, TokenRecord, TransmissionFilter, sound,
+    SAME_MESSAGE_ID_MAX, Sequence, Store, StoreError, TokenRecord, TransmissionFilter, sound,
 };
 use crate::model::{
     Alarm, AlarmId, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId, Transmission,
@@ -262,7 +262,7 @@ impl Store for Memory {
     fn mail_by_message_id(&self, message_id: &str) -> Result<Vec<MailRecord>> {
         let ledger = self.ledger();
         let found = ledger.mails.values().filter(|mail| mail.message_id.as_deref() == Some(message_id));
-        Ok(found.cloned().collect())
+        Ok(found.take(SAME_MESSAGE_ID_MAX).cloned().collect())
     }
 
     fn mails(&self, filter: &MailFilter) -> Result<Vec<MailRecord>> {
@@ -339,7 +339,9 @@ impl Store for Memory {
 
     fn audit_verify(&self) -> Result<u64> {
         let mut walk = Walk::default();
-        self.ledger().audit.iter().try_for_each(|entry| walk.step(entry))?;
+        for entry in &self.ledger().audit {
+            walk.step(serde_json::to_value(entry).map_err(|e| StoreError::Damaged(e.to_string()))?)?;
+        }
         Ok(walk.count)
     }
 

@@ -168,6 +168,9 @@ pub struct Counts {
     pub alarms_open: u64,
 }
 
+/// So many mails with one Message-ID are told of.
+pub const SAME_MESSAGE_ID_MAX: usize = 100;
+
 /// How the keeper stands, for the operator and for deciding to stop taking in mail before the disk is full.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
@@ -216,6 +219,7 @@ pub trait Store: Send + Sync {
 
     fn mail(&self, id: MailId) -> Result<Option<MailRecord>>;
     fn mail_by_digest(&self, digest: &Digest) -> Result<Option<MailRecord>>;
+    /// Oldest first, at most [`SAME_MESSAGE_ID_MAX`]: Message-IDs are written by others and may repeat.
     fn mail_by_message_id(&self, message_id: &str) -> Result<Vec<MailRecord>>;
     /// Newest first.
     fn mails(&self, filter: &MailFilter) -> Result<Vec<MailRecord>>;

@@ -7,7 +7,8 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
 use super::sound::BLOB_MAX;
@@ -115,21 +116,21 @@ pub(super) fn unpack(kept: &[u8]) -> std::result::Result<Vec<u8>, String> {
 /// The entry as it is kept: numbered, and chained to the one before it (`None` = it is the first).
 pub(super) fn chained(mut entry: AuditEntry, number: u64, previous: Option<Digest>) -> AuditEntry {
     entry.number = number;
-    entry.chain = chain_of(&entry, previous);
+    entry.chain = serde_json::to_value(&entry).ok().and_then(|json| chain_of(json, previous));
     entry
 }
 
-/// SHA-256 over the previous entry's chain (32 zeros before the first) and this entry's JSON without its chain.
-fn chain_of(entry: &AuditEntry, previous: Option<Digest>) -> Option<Digest> {
-    let bare = AuditEntry { chain: None, ..entry.clone() };
-    let json = serde_json::to_vec(&bare).ok()?;
+/// SHA-256 over the previous entry's chain (32 zeros before the first) and this entry's JSON with `null` for
+/// its own chain. The JSON is taken as it was written, whatever fields later versions may add.
+fn chain_of(mut json: Json, previous: Option<Digest>) -> Option<Digest> {
+    *json.get_mut("chain")? = Json::Null;
     let mut hash = Sha256::new();
     hash.update(previous.map_or([0; 32], |digest| digest.0));
-    hash.update(&json);
+    hash.update(serde_json::to_vec(&json).ok()?);
     Some(Digest(hash.finalize().into()))
 }
 
-/// Walks entries in their order and complains about the first that is not what was written.
+/// Walks entries in their order, as they were written, and complains about the first that was changed.
 #[derive(Default)]
 pub(super) struct Walk {
     pub count: u64,
@@ -137,18 +138,20 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub fn step(&mut self, entry: &AuditEntry) -> Result<()> {
+    pub fn step(&mut self, json: Json) -> Result<()> {
         let expected = self.count + 1;
-        if entry.number != expected {
-            return Err(StoreError::Damaged(format!(
-                "audit entry {expected} is missing; {} stands in its place",
-                entry.number
-            )));
+        let damaged = |words: String| Err(StoreError::Damaged(format!("audit entry {expected} {words}")));
+        let (number, chain) = match AuditEntry::deserialize(&json) {
+            Ok(entry) => (entry.number, entry.chain),
+            Err(error) => return damaged(format!("cannot be read: {error}")),
+        };
+        if number != expected {
+            return damaged(format!("is missing; {number} stands in its place"));
         }
-        if entry.chain.is_none() || entry.chain != chain_of(entry, self.chain) {
-            return Err(StoreError::Damaged(format!("audit entry {expected} or the one before it was changed")));
+        if chain.is_none() || chain != chain_of(json, self.chain) {
+            return damaged("or the one before it was changed".into());
         }
-        (self.count, self.chain) = (expected, entry.chain);
+        (self.count, self.chain) = (expected, chain);
         Ok(())
     }
 }
@@ -203,7 +206,9 @@ mod tests {
         }
         let walk = |log: &[AuditEntry]| -> std::result::Result<u64, String> {
             let mut walk = Walk::default();
-            log.iter().try_for_each(|entry| walk.step(entry)).map_err(|e| e.to_string())?;
+            log.iter()
+                .try_for_each(|entry| walk.step(serde_json::to_value(entry).unwrap()))
+                .map_err(|e| e.to_string())?;
             Ok(walk.count)
         };
         assert_eq!(walk(&log), Ok(4));

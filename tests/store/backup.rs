@@ -136,3 +136,50 @@ fn tampering_is_found() {
         other => panic!("{other:?}"),
     }
 }
+
+/// A row that nobody finds any more would be a response that nobody answers.
+#[test]
+fn rows_that_do_not_fit_together_are_found() {
+    let index: redb::TableDefinition<&[u8], ()> = redb::TableDefinition::new("index");
+    let records: redb::TableDefinition<&[u8], &[u8]> = redb::TableDefinition::new("records");
+    let damages: [(&str, fn(&redb::WriteTransaction, [redb::TableDefinition<&[u8], ()>; 1])); 2] = [
+        ("the index lacks the row `do4711`", |transaction, [index]| {
+            drop(transaction.open_table(index).unwrap().remove(b"do4711".as_slice()).unwrap());
+        }),
+        ("the index has 10 rows instead of 9", |transaction, [index]| {
+            drop(transaction.open_table(index).unwrap().insert(b"do4712".as_slice(), ()).unwrap());
+        }),
+    ];
+    for (words, damage) in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Redb::open(folder.path(), options()).unwrap();
+        store.commit(work_on("4711")).unwrap();
+        store.verify().unwrap();
+        drop(store);
+        let database = redb::Database::open(folder.path().join("postern.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        damage(&transaction, [index]);
+        transaction.commit().unwrap();
+        drop(database);
+        let store = Redb::open(folder.path(), options()).unwrap();
+        let error = store.verify().unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    // A response whose dossier knows nothing of it.
+    let folder = tempfile::tempdir().unwrap();
+    drop(Redb::open(folder.path(), options()).unwrap());
+    let database = redb::Database::open(folder.path().join("postern.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let row =
+        [b"\x01".as_slice(), &serde_json::to_vec(&response(3, "4711", "nordwind", Status::Closed)).unwrap()].concat();
+    let key = [b"r".as_slice(), &3u64.to_be_bytes()].concat();
+    drop(transaction.open_table(records).unwrap().insert(key.as_slice(), row.as_slice()).unwrap());
+    transaction.commit().unwrap();
+    drop(database);
+    let error = Redb::open(folder.path(), options()).unwrap().verify().unwrap_err().to_string();
+    assert!(error.contains("dossier 4711 knows nothing"), "{error}");
+}
+
+fn work_on(name: &str) -> Commit {
+    Commit { dossiers: vec![registered(name, "nordwind")], ..work(1) }
+}

@@ -14,8 +14,8 @@ use crate::model::{
 };
 use crate::store::written;
 use crate::store::{
-    Commit, Counts, Health, MailFilter, MailRecord, Receipt, ResponseFilter, Result, Sequence, Store, StoreError,
-    TokenRecord, TransmissionFilter,
+    Commit, Counts, Health, MailFilter, MailRecord, Receipt, ResponseFilter, Result, SAME_MESSAGE_ID_MAX, Sequence,
+    Store, StoreError, TokenRecord, TransmissionFilter,
 };
 
 /// redb's errors on the way, ours at the end.
@@ -120,7 +120,7 @@ impl Store for Redb {
             let mut found = Vec::new();
             look.walk_index(&key("mm").hash(&[message_id]).done(), |row| {
                 found.push(look.mail(number_of(row).ok_or_else(|| damaged_key(row))?)?);
-                Ok(true)
+                Ok(found.len() < SAME_MESSAGE_ID_MAX)
             })?;
             Ok(found)
         })
