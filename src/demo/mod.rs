@@ -1,3 +1,4 @@
 //! The demo and the sandbox it runs in.
 
+pub mod chain;
 pub mod sandbox;

@@ -5,6 +5,7 @@
 
 pub mod fault;
 mod imap;
+mod imap_folder;
 mod imap_view;
 pub mod proxy;
 mod smtp;

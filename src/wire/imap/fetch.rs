@@ -300,6 +300,7 @@ impl ImapMailbox {
     }
 
     fn give_up(&mut self, uid: u32, reason: String, taken: &mut Vec<Fetched>) {
+        tracing::warn!(mailbox = %self.settings.name, uid, %reason, "a mail cannot be fetched");
         self.suspects.remove(&uid);
         self.waiting.retain(|waiting| *waiting != uid);
         taken.push(Fetched { key: self.key(uid), size: 0, body: Body::Unfetchable { reason } });

@@ -8,6 +8,7 @@ use crate::wire::{Drawer, MailKey, WireError};
 /// Mails a command: bounded so that one command does not take a slow server minutes.
 const MOVED_AT_ONCE: usize = 500;
 const TALK_BYTES_MAX: u64 = 4 << 20;
+const PUT_ATTEMPTS: usize = 4;
 
 impl ImapMailbox {
     pub(super) async fn file_all(&mut self, filings: &[(MailKey, Drawer)]) -> Result<(), WireError> {
@@ -52,8 +53,7 @@ impl ImapMailbox {
 impl Session {
     /// RFC 6851.
     async fn move_out(&mut self, set: &str, members: &[u32], folder: &str) -> Result<(), WireError> {
-        let name = quote(&self.wire_name(folder));
-        let copied = self.put_into(&format!("UID MOVE {set} {name}"), folder).await?;
+        let copied = self.put_into("UID MOVE", members, folder).await?;
         self.verify_gone(set, members, &copied).await
     }
 
@@ -61,10 +61,9 @@ impl Session {
     /// others marked, so it is given only when nothing else is marked; otherwise ours stay behind, marked, and are not
     /// fetched again.
     async fn copy_out(&mut self, set: &str, members: &[u32], folder: &str) -> Result<(), WireError> {
-        let left = self.search(&format!("UID {set} UNDELETED")).await?;
-        for (set, _) in uids::sets(&only(&left, members)) {
-            let name = quote(&self.wire_name(folder));
-            self.put_into(&format!("UID COPY {set} {name}"), folder).await?;
+        let there = self.still_there(members).await?;
+        self.put_into("UID COPY", &there, folder).await?;
+        for (set, _) in uids::sets(&there) {
             self.must(&format!("UID STORE {set} +FLAGS.SILENT (\\Deleted)")).await?;
         }
         if self.capabilities.has("UIDPLUS") {
@@ -78,22 +77,46 @@ impl Session {
         self.verify_gone(set, members, &[]).await
     }
 
-    /// COPY or MOVE; a folder that is missing is created once. Returns the UIDs the server says it took.
-    async fn put_into(&mut self, command: &str, folder: &str) -> Result<Vec<u32>, WireError> {
-        let (verdict, harvest) = self.command(command, TALK_BYTES_MAX).await?;
-        let Verdict::Refused(text) = verdict else {
-            return Ok(harvest.copied);
-        };
-        self.sort(&text)?;
-        self.create(folder).await?;
-        let (verdict, harvest) = self.command(command, TALK_BYTES_MAX).await?;
-        match verdict {
-            Verdict::Ok => Ok(harvest.copied),
-            Verdict::Refused(text) => {
-                self.sort(&text)?;
-                Err(WireError::Refused(format!("mails cannot be filed in `{folder}`: {text}")))
+    /// COPY or MOVE. A folder that is missing is created; a command refused because others were faster is given again for
+    /// the mails that are left. Returns the UIDs the server says it took.
+    async fn put_into(&mut self, word: &str, members: &[u32], folder: &str) -> Result<Vec<u32>, WireError> {
+        let name = quote(&self.wire_name(folder));
+        let mut left = members.to_vec();
+        let mut copied = Vec::new();
+        let mut why = String::new();
+        for attempt in 0..PUT_ATTEMPTS {
+            let mut refused = None;
+            for (set, _) in uids::sets(&left) {
+                let (verdict, harvest) = self.command(&format!("{word} {set} {name}"), TALK_BYTES_MAX).await?;
+                copied.extend(harvest.copied);
+                if let Verdict::Refused(text) = verdict {
+                    refused = Some(text);
+                    break;
+                }
             }
+            let Some(text) = refused else {
+                return Ok(copied);
+            };
+            self.sort(&text)?;
+            if attempt == 0 {
+                self.create(folder).await?;
+            }
+            left = self.still_there(&left).await?;
+            why = text;
         }
+        // RFC 5530: somebody else removes mails as fast as we ask for them.
+        if why.to_ascii_uppercase().contains("EXPUNGEISSUED") {
+            return Err(self.away(&why));
+        }
+        Err(WireError::Refused(format!("mails cannot be filed in `{folder}`: {why}")))
+    }
+
+    async fn still_there(&mut self, members: &[u32]) -> Result<Vec<u32>, WireError> {
+        let mut there = Vec::new();
+        for (set, members) in uids::sets(members) {
+            there.extend(only(&self.search(&format!("UID {set} UNDELETED")).await?, &members));
+        }
+        Ok(there)
     }
 
     /// OK is given for mails that are not there as well as for mails that were moved: look.
@@ -101,8 +124,7 @@ impl Session {
         if members.iter().all(|uid| copied.contains(uid)) {
             return Ok(());
         }
-        let left = self.search(&format!("UID {set} UNDELETED")).await?;
-        match only(&left, members).as_slice() {
+        match only(&self.search(&format!("UID {set} UNDELETED")).await?, members).as_slice() {
             [] => Ok(()),
             [first, ..] => Err(self.away(&format!("said it moved mail UID {first}, but it is still there"))),
         }

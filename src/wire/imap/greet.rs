@@ -33,7 +33,10 @@ pub(super) struct Capabilities(Vec<String>);
 
 impl Capabilities {
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|known| known == name)
+        let announced = |name: &str| self.0.iter().any(|known| known == name);
+        // What the second revision (RFC 9051) made part of the protocol need not be announced beside it.
+        let included = ["IDLE", "MOVE", "NAMESPACE", "SASL-IR", "UIDPLUS"].contains(&name) && announced("IMAP4REV2");
+        announced(name) || included
     }
 
     /// Any run of blanks separates; the list may stand in brackets.

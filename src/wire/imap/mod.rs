@@ -175,6 +175,7 @@ impl ImapMailbox {
     /// An error ends the connection; a server's wish to be left alone is remembered.
     fn settle<T>(&mut self, result: Result<T, WireError>) -> Result<T, WireError> {
         if let Err(error) = &result {
+            tracing::debug!(mailbox = %self.settings.name, %error, "the connection is given up");
             self.session = None;
             if let WireError::Away(text) = error
                 && let Refused::Busy(Some(wait)) = judge(text)

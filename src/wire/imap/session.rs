@@ -124,7 +124,9 @@ impl Session {
     ///
     /// `Refused` when the folder does not exist or cannot be written.
     pub async fn open(settings: &ImapSettings) -> Result<Session, WireError> {
-        let welcome = greet(settings).await?;
+        let welcome = tokio::time::timeout(settings.timeouts.command, greet(settings))
+            .await
+            .map_err(|_| WireError::Away(format!("{}: the log-in takes too long", settings.server)))??;
         let mut session = Session {
             client: Client::new(Guard::new(welcome.stream)),
             server: settings.server.to_string(),
@@ -206,20 +208,25 @@ impl Session {
     /// Creates the folder unless it is there.
     pub async fn create(&mut self, folder: &str) -> Result<(), WireError> {
         let name = quote(&self.wire_name(folder));
-        let (verdict, harvest) = self.command(&format!("LIST \"\" {name}"), TALK_BYTES_MAX).await?;
-        if matches!(verdict, Verdict::Ok) && harvest.listed {
+        if self.is_listed(&name).await? {
             return Ok(());
         }
         let (verdict, _) = self.command(&format!("CREATE {name}"), TALK_BYTES_MAX).await?;
         if let Verdict::Refused(text) = verdict {
             self.sort(&text)?;
-            if !text.to_ascii_uppercase().contains("ALREADYEXISTS") {
+            // Another node may have made it meanwhile.
+            if !self.is_listed(&name).await? {
                 return Err(WireError::Refused(format!("{}: cannot create folder `{folder}`: {text}", self.server)));
             }
         }
         // For a person's mail program; the server may refuse.
         self.command(&format!("SUBSCRIBE {name}"), TALK_BYTES_MAX).await?;
         Ok(())
+    }
+
+    async fn is_listed(&mut self, name: &str) -> Result<bool, WireError> {
+        let (verdict, harvest) = self.command(&format!("LIST \"\" {name}"), TALK_BYTES_MAX).await?;
+        Ok(matches!(verdict, Verdict::Ok) && harvest.listed)
     }
 
     /// A command that must succeed; a refusal is an error.
@@ -379,14 +386,18 @@ impl Session {
             self.busy = true;
             let tag = self.send("IDLE", TALK_BYTES_MAX).await?;
             // EXISTS may come before the `+`; NO comes instead of it.
+            let patience = Instant::now() + self.read_timeout;
             loop {
-                match self.next(&mut ignored).await? {
-                    Step::GoOn => break,
-                    Step::Done { tag: answered, .. } if answered == tag => {
-                        self.busy = false;
-                        return Ok(false);
-                    }
-                    Step::Done { .. } | Step::Told => {}
+                match tokio::time::timeout_at(patience, self.next(&mut ignored)).await {
+                    Err(_) => return Err(self.away("does not begin to IDLE")),
+                    Ok(step) => match step? {
+                        Step::GoOn => break,
+                        Step::Done { tag: answered, .. } if answered == tag => {
+                            self.busy = false;
+                            return Ok(false);
+                        }
+                        Step::Done { .. } | Step::Told => {}
+                    },
                 }
             }
             self.busy = false;
