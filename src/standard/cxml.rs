@@ -1,11 +1,11 @@
-//! cXML: ConfirmationRequest and OrderRequest.
+//! cXML: ConfirmationRequest, OrderRequest and ShipNoticeRequest.
 //!
 //! Source: cXML 1.2 (Fulfill.dtd and cXML.dtd with their comments). A DOCTYPE is ignored, never fetched.
 
 use super::shape::{self, Delivery, Line};
 use super::take::{Fields, Found, Heard, Take, decimal, shorten};
 use super::xml::Element;
-use super::{Family, Harvest, LINES_MAX, Standard, not_ours};
+use super::{Dispatch, Family, Harvest, LINES_MAX, Standard, not_ours};
 use crate::model::{
     Date, Decimal, FaultCode, Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Value,
 };
@@ -32,6 +32,8 @@ pub fn read(root: Element, take: &mut Take, harvest: &mut Harvest) {
         harvest.heard = confirm(confirmation, take);
     } else if let Some(order) = request.at("OrderRequest") {
         harvest.heard = vec![self::order(order, take)];
+    } else if let Some(notice) = request.at("ShipNoticeRequest") {
+        harvest.dispatches = dispatches(notice, take);
     } else {
         let name = request.children().next().map_or("an empty request", |child| child.name());
         let standard = Standard { document: shorten(name).into_owned(), ..harvest.standard.clone() };
@@ -198,7 +200,11 @@ fn detail(status: Element, take: &mut Take, fields: &mut Fields) {
 fn articles(item: Element, take: &Take, fields: &mut Fields) {
     take.text(fields, Field::SupplierSku, item.find("ItemID/SupplierPartID"));
     take.text(fields, Field::ShopSku, item.find("ItemID/BuyerPartID"));
-    take.text(fields, Field::Gtin, item.find("ItemID/IdReference"));
+    let known = |domain: &str| ["EAN", "GTIN", "UPC"].iter().any(|kind| domain.to_ascii_uppercase().contains(kind));
+    let ids = item.at("ItemID").into_iter().flat_map(|id| id.all("IdReference").collect::<Vec<_>>());
+    let gtin = ids.into_iter().find(|id| known(id.flag("domain")));
+    let gtin = gtin.and_then(|id| id.attribute("identifier", "ItemID/IdReference/@identifier"));
+    take.text(fields, Field::Gtin, gtin.or_else(|| item.find("ItemDetail/ItemDetailIndustry/ItemDetailRetail/EANID")));
 }
 
 /// UnitPrice/Money, for PriceBasisQuantity units where that is given.
@@ -328,6 +334,35 @@ fn order(request: Element, take: &mut Take) -> Heard {
         take.end_line();
     }
     take.heard(message, numbers)
+}
+
+/// ShipNoticeRequest: what left, one notice an order.
+fn dispatches(notice: Element, take: &mut Take) -> Vec<Dispatch> {
+    let mut message = Message::new(MessageKind::Response);
+    if let Some(header) = notice.at("ShipNoticeHeader") {
+        let fields = &mut message.fields;
+        take.text(fields, Field::ResponseNumber, header.attribute("shipmentID", "ShipNoticeHeader/@shipmentID"));
+        take.date(fields, Field::EntryDate, header.attribute("shipmentDate", "ShipNoticeHeader/@shipmentDate"));
+        take.date(fields, Field::DeliveryDate, header.attribute("deliveryDate", "ShipNoticeHeader/@deliveryDate"));
+    }
+    let mut lines = Vec::new();
+    for portion in notice.all("ShipNoticePortion") {
+        let mut own = Fields::new();
+        let order =
+            portion.at("OrderReference").and_then(|order| order.attribute("orderID", "OrderReference/@orderID"));
+        take.text(&mut own, Field::OrderNumber, order);
+        let order = own.remove(&Field::OrderNumber);
+        for item in portion.all("ShipNoticeItem").take(LINES_MAX) {
+            let mut line = Line { order: order.clone(), ..Line::begin(take) };
+            take.position(&mut line.fields, item.attribute("lineNumber", "ShipNoticeItem/@lineNumber"));
+            take.number(&mut line.fields, Field::Quantity, item.attribute("quantity", "ShipNoticeItem/@quantity"));
+            take.text(&mut line.fields, Field::Unit, item.find("UnitOfMeasure"));
+            articles(item, take, &mut line.fields);
+            lines.push(line);
+            take.end_line();
+        }
+    }
+    shape::by_order(take, message, lines).into_iter().map(Dispatch::from).collect()
 }
 
 /// PaymentTerm/@payInNumberOfDays: `30 days`.

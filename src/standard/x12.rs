@@ -2,75 +2,15 @@
 //!
 //! Source: X12 004010, segments BAK, BEG, PO1, ACK, SCH, DTM, REF, CUR, N1 (elements 587, 668, 374, 235).
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+mod syntax;
 
+use self::syntax::{SEGMENTS_MAX, Segment, line_groups, name_paths, segments, service};
 use super::shape::{self, Delivery, Line};
 use super::take::{Fields, Found, Heard, Take, iso_date, shorten, whole_number};
 use super::{Family, Harvest, LINES_MAX, Standard, not_ours};
 use crate::model::{
     Date, Decimal, FaultCode, Field, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Value,
 };
-
-const SEGMENTS_MAX: usize = 400_000;
-
-/// One segment; elements from 1, element 0 is the tag.
-#[derive(Debug)]
-struct Segment<'t> {
-    elements: Vec<&'t str>,
-    span: Range<usize>,
-    path: String,
-}
-
-impl<'t> Segment<'t> {
-    fn tag(&self) -> &'t str {
-        self.text(0)
-    }
-
-    fn text(&self, element: usize) -> &'t str {
-        self.elements.get(element).copied().unwrap_or_default().trim()
-    }
-
-    fn found(&self, element: usize, rule: &str) -> Option<Found> {
-        let raw = self.text(element);
-        (!raw.is_empty()).then(|| Found {
-            raw: raw.to_string(),
-            rule: rule.to_string(),
-            path: format!("{}/{element:02}", self.path),
-            span: self.span.clone(),
-        })
-    }
-}
-
-/// Element separator and segment terminator, as ISA shows them.
-fn service(text: &str) -> Option<(usize, char, char)> {
-    let start = text.find(|c: char| !c.is_whitespace() && c != '\u{feff}')?;
-    let rest = text.get(start..)?.strip_prefix("ISA")?;
-    let element = rest.chars().next().filter(|c| !c.is_alphanumeric() && !c.is_whitespace())?;
-    let last = rest.match_indices(element).nth(15)?.0;
-    if last > 400 {
-        return None;
-    }
-    let terminator = rest.get(last + element.len_utf8()..)?.chars().nth(1)?;
-    (terminator != element && !terminator.is_alphanumeric()).then_some((start, element, terminator))
-}
-
-fn segments(text: &str) -> Option<Vec<Segment<'_>>> {
-    let (start, element, terminator) = service(text)?;
-    let mut at = start;
-    let mut all = Vec::new();
-    for piece in text.get(start..)?.split_inclusive(terminator).take(SEGMENTS_MAX) {
-        let body = piece.trim_end_matches(terminator);
-        let lead = body.len() - body.trim_start().len();
-        let span = at + lead..at + body.len();
-        at += piece.len();
-        let body = body.trim();
-        if !body.is_empty() {
-            all.push(Segment { elements: body.split(element).collect(), span, path: String::new() });
-        }
-    }
-    Some(all)
-}
 
 pub fn recognise(text: &str) -> Option<Standard> {
     let (start, element, terminator) = service(text)?;
@@ -167,25 +107,6 @@ fn check_end(take: &mut Take, set: &[Segment], end: &Segment) {
     }
 }
 
-/// `BAK`, `REF[2]`, `PO1[3]/ACK[1]`; `ST[2]/` in front where there are several sets.
-fn name_paths(set: &mut [Segment], number: usize) {
-    let prefix = if number > 1 { format!("ST[{number}]/") } else { String::new() };
-    let (mut line, mut counts): (usize, BTreeMap<&str, usize>) = (0, BTreeMap::new());
-    for segment in set {
-        let tag = segment.tag();
-        if tag == "PO1" {
-            line += 1;
-            counts.clear();
-            segment.path = format!("{prefix}PO1[{line}]");
-            continue;
-        }
-        let nth = counts.entry(tag).or_default();
-        *nth += 1;
-        segment.path =
-            if line > 0 { format!("{prefix}PO1[{line}]/{tag}[{nth}]") } else { format!("{prefix}{tag}[{nth}]") };
-    }
-}
-
 fn transaction(set: Vec<Segment>, take: &mut Take, harvest: &mut Harvest) {
     let kind = set.first().map_or("", |start| start.text(1)).to_string();
     let first_line = set.iter().position(|segment| segment.tag() == "PO1").unwrap_or(set.len());
@@ -207,12 +128,6 @@ fn transaction(set: Vec<Segment>, take: &mut Take, harvest: &mut Harvest) {
         "850" => harvest.heard.push(order(head, lines, take)),
         _ => harvest.not_ours = Some(not_ours(&Standard { document: kind, ..harvest.standard.clone() })),
     }
-}
-
-/// Each PO1 with what follows it; the summary (CTT, AMT behind it) ends the last.
-fn line_groups<'s, 't>(rest: &'s [Segment<'t>]) -> Vec<&'s [Segment<'t>]> {
-    let end = rest.iter().position(|segment| segment.tag() == "CTT").unwrap_or(rest.len());
-    rest.get(..end).unwrap_or_default().chunk_by(|_, next| next.tag() != "PO1").collect()
 }
 
 fn acknowledgement(head: &[Segment], lines: &[&[Segment]], take: &mut Take) -> Vec<Heard> {

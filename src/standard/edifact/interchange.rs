@@ -223,7 +223,7 @@ const ELEMENTS_MAX: [(&str, usize); 14] = [
     ("PIA", 6),
     ("CNT", 1),
     ("NAD", 9),
-    ("FTX", 5),
+    ("FTX", 6),
     ("CUX", 4),
     ("IMD", 4),
     ("UNS", 1),
@@ -234,11 +234,12 @@ pub fn check_segments(take: &mut Take, message: &Message) {
     for segment in &message.segments {
         let most = ELEMENTS_MAX.iter().find(|row| row.0 == segment.tag).map(|row| row.1);
         let Some(most) = most else { continue };
-        if segment.elements.len() > most {
+        let filled = |components: &Vec<Component>| components.iter().any(|component| !component.text.trim().is_empty());
+        let there = segment.elements.iter().rposition(filled).map_or(0, |last| last + 1);
+        if there > most {
             let text = format!(
-                "{} has {} data elements, at most {most} are possible: a segment terminator was lost, values here are not to be trusted",
+                "{} has {there} data elements, at most {most} are possible: a segment terminator was lost, values here are not to be trusted",
                 segment.tag,
-                segment.elements.len()
             );
             take.fault(
                 FaultCode::Unreadable,

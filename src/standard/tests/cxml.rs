@@ -128,6 +128,18 @@ fn prices_and_articles() {
     );
 }
 
+/// A dispatch notice ends open questions about its positions, so it must name them.
+#[test]
+fn ship_notices() {
+    let notice = document(
+        "<ShipNoticeRequest><ShipNoticeHeader shipmentID=\"LS-1\" shipmentDate=\"2026-12-01T08:00:00\"/><ShipNoticePortion><OrderReference orderID=\"4711\"/><ShipNoticeItem lineNumber=\"10\" quantity=\"5\"><ItemID><SupplierPartID>S1</SupplierPartID><IdReference domain=\"EAN-13\" identifier=\"4012345678901\"/></ItemID><UnitOfMeasure>EA</UnitOfMeasure></ShipNoticeItem></ShipNoticePortion></ShipNoticeRequest>",
+    );
+    assert_eq!(
+        show(&notice).trim_end(),
+        "dispatch order_number=4711 response_number=LS-1 entry_date=2026-12-01\n- position=10 supplier_sku=S1 gtin=4012345678901 quantity=5 unit=EA"
+    );
+}
+
 /// What a customer orders as cXML must reach the order system whole.
 #[test]
 fn order_requests() {
