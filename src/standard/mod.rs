@@ -127,6 +127,11 @@ pub fn read(text: &str, part: &str) -> Option<Reading> {
     let mut take = take::Take::new(standard.family.name(), text, part);
     let mut harvest = Harvest { standard, heard: Vec::new(), dispatches: Vec::new(), not_ours: None };
     match harvest.standard.family {
+        Family::Edifact | Family::X12 if text.len() > INTERCHANGE_BYTES_MAX => {
+            let message =
+                format!("{} bytes of {}, at most {INTERCHANGE_BYTES_MAX} are read", text.len(), harvest.standard);
+            take.fault(FaultCode::Unreadable, message, "", 0..0);
+        }
         Family::Edifact => edifact::read(text, &mut take, &mut harvest),
         Family::X12 => x12::read(text, &mut take, &mut harvest),
         family => match xml::Tree::parse(text) {
@@ -162,6 +167,9 @@ impl From<take::Heard> for Dispatch {
         Dispatch { fields: heard.message.fields, lines: heard.message.lines }
     }
 }
+
+/// Some ten thousand lines with all that EDIFACT can say about them.
+const INTERCHANGE_BYTES_MAX: usize = 4 << 20;
 
 /// More lines than any real order has.
 const LINES_MAX: usize = 10_000;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::take::{Fields, Found, Heard, Take, shorten};
-use crate::model::{BackorderEncoding, Date, Decimal, Field, LineStatus, Message, Said, Schedule, Value};
+use crate::model::{BackorderEncoding, Date, Decimal, FaultCode, Field, LineStatus, Message, Said, Schedule, Value};
 
 /// A line as read, with the order it names itself, if it does.
 #[derive(Default)]
@@ -24,16 +24,23 @@ impl Line {
     }
 }
 
+/// One document answers some orders, not thousands.
+const ORDERS_MAX: usize = 200;
+
 /// One message an order: lines may name other orders than the head does, or the only ones.
-pub fn by_order(take: &Take, head: Message, lines: Vec<Line>) -> Vec<Heard> {
+pub fn by_order(take: &mut Take, head: Message, lines: Vec<Line>) -> Vec<Heard> {
     let mut groups: Vec<(Option<String>, Option<Said>, Vec<Line>)> = Vec::new();
     let of_head = head.fields.get(&Field::OrderNumber).cloned();
     for line in lines {
         let order = line.order.clone().or_else(|| of_head.clone());
         let number = order.as_ref().and_then(|said| said.value.as_text()).map(str::to_string);
-        match groups.iter_mut().find(|group| group.0 == number) {
-            Some(group) => group.2.push(line),
-            None => groups.push((number, order, vec![line])),
+        if let Some(group) = groups.iter_mut().find(|group| group.0 == number) {
+            group.2.push(line);
+        } else if groups.len() < ORDERS_MAX {
+            groups.push((number, order, vec![line]));
+        } else {
+            take.fault(FaultCode::Unreadable, format!("more than {ORDERS_MAX} orders in one document"), "", 0..0);
+            break;
         }
     }
     if groups.is_empty() {

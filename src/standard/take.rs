@@ -13,6 +13,9 @@ use crate::model::{Date, Decimal, Fault, FaultCode, Field, HeadState, LineStatus
 /// The fields of a head or of a line.
 pub type Fields = BTreeMap<Field, Said>;
 
+/// No name, address or note of a real order is longer; heads are copied for every order a document names.
+const TEXT_CHARS_MAX: usize = 10_000;
+
 /// More complaints than that help nobody; the rest is counted.
 const FAULTS_MAX: usize = 200;
 
@@ -186,7 +189,15 @@ impl<'t> Take<'t> {
 
     pub fn said(&self, value: Value, found: &Found) -> Said {
         let rule = format!("{} {}", self.standard, found.rule);
-        Said::new(value, found.raw.clone(), rule, Place::path(self.part, found.path.clone()))
+        Said::new(value, Take::capped(&found.raw), rule, Place::path(self.part, found.path.clone()))
+    }
+
+    /// Texts end at a length no real one has; that it was cut is written where it was.
+    fn capped(text: &str) -> String {
+        match text.char_indices().nth(TEXT_CHARS_MAX) {
+            Some((end, _)) => format!("{}… (cut)", text.get(..end).unwrap_or_default()),
+            None => text.to_string(),
+        }
     }
 
     /// The first who says a field is heard.
@@ -196,7 +207,7 @@ impl<'t> Take<'t> {
 
     pub fn text(&self, into: &mut Fields, field: Field, found: Option<Found>) {
         if let Some(found) = found {
-            self.put(into, field, Value::Text(found.raw.trim().to_string()), &found);
+            self.put(into, field, Value::Text(Take::capped(found.raw.trim())), &found);
         }
     }
 
@@ -206,12 +217,14 @@ impl<'t> Take<'t> {
         let text = found.raw.trim();
         match into.get_mut(&field) {
             Some(said) => {
-                if let Value::Text(before) = &mut said.value {
-                    *before = format!("{before}\n{text}");
-                    said.raw = format!("{}\n{}", said.raw, found.raw);
+                if let Value::Text(before) = &mut said.value
+                    && before.len() < TEXT_CHARS_MAX
+                {
+                    *before = Take::capped(&format!("{before}\n{text}"));
+                    said.raw = Take::capped(&format!("{}\n{}", said.raw, found.raw));
                 }
             }
-            None => self.put(into, field, Value::Text(text.to_string()), &found),
+            None => self.put(into, field, Value::Text(Take::capped(text)), &found),
         }
     }
 

@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-/// A segment longer than this is no segment but a lost terminator.
+/// A segment longer than this, or with more pieces, is no segment but a lost terminator.
 const SEGMENT_BYTES_MAX: usize = 64 << 10;
+const PIECES_MAX: usize = 300;
 
 /// Who separates what (UNA).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,11 +114,11 @@ impl Iterator for Segments<'_> {
         };
         let start = self.at + blank;
         let mut elements: Vec<Vec<Component>> = vec![vec![Component { span: start..start, ..Component::default() }]];
-        let mut released = false;
+        let (mut released, mut pieces) = (false, 0);
         let mut end = None;
         for (offset, c) in self.text.get(start..)?.char_indices() {
             let at = start + offset;
-            if offset > SEGMENT_BYTES_MAX {
+            if offset > SEGMENT_BYTES_MAX || pieces > PIECES_MAX {
                 self.done = true;
                 return Some(Err(Damage::TooLong(start..at)));
             }
@@ -135,9 +136,11 @@ impl Iterator for Segments<'_> {
                 break;
             } else if c == service.element {
                 let next = at + c.len_utf8();
+                pieces += 1;
                 elements.push(vec![Component { span: next..next, ..Component::default() }]);
             } else if c == service.component {
                 let next = at + c.len_utf8();
+                pieces += 1;
                 if let Some(components) = elements.last_mut() {
                     components.push(Component { span: next..next, ..Component::default() });
                 }

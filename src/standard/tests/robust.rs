@@ -82,6 +82,17 @@ fn large_documents() {
     assert_eq!(reading.faults.len(), 201, "complaints are capped");
     let edi: String = (1..=10_000).map(|n| format!("LIN+{n}+5'QTY+21:3'")).collect();
     assert_eq!(read(&edifact::ordrsp("29", &edi), "doc").unwrap().messages[0].lines.len(), 10_000);
+    // A long note and thousands of orders: heads are copied for each, so both have an end.
+    let note = format!("<cbc:Note>{}</cbc:Note>", "n".repeat(1 << 20));
+    let orders: String = (0..3_000).map(|n| format!("<cac:OrderLine><cac:LineItem><cbc:ID>{n}</cbc:ID></cac:LineItem><cac:OrderLineReference><cbc:LineID>1</cbc:LineID><cac:OrderReference><cbc:ID>{n}</cbc:ID></cac:OrderReference></cac:OrderLineReference></cac:OrderLine>")).collect();
+    let reading = read(&ubl::response(&note, &orders), "doc").unwrap();
+    assert_eq!(reading.messages.len(), 200);
+    assert!(reading.messages[0].text(crate::model::Field::Note).unwrap().ends_with("… (cut)"));
+    assert!(reading.faults.iter().any(|fault| fault.message.contains("more than 200 orders")));
+    let pieces = format!("UNB+UNOC:3+S+B'{}'", "+".repeat(10_000));
+    assert!(read(&pieces, "doc").unwrap().faults.iter().any(|fault| fault.message.contains("without an end")));
+    let big = edifact::ordrsp("29", &"FTX+AAI+++x'".repeat(400_000));
+    assert!(read(&big, "doc").unwrap().faults[0].message.contains("at most 4194304 are read"));
     let endless = format!("UNB+UNOC:3+S+B'{}", "x".repeat(200_000));
     assert!(read(&endless, "doc").unwrap().faults.iter().any(|fault| fault.message.contains("without an end")));
 }

@@ -25,6 +25,12 @@ pub fn read(root: Element, take: &mut Take) -> Vec<Heard> {
     if let Some((date, found)) = delivery_date(take, root) {
         take.put(&mut message.fields, Field::DeliveryDate, crate::model::Value::Date(date), &found);
     }
+    let advanced = root.find("ProfileID").filter(|found| found.raw.contains("advanced_ordering"));
+    if let Some(found) = advanced.filter(|_| root.at("OrderLine").is_none() && message.state().is_some()) {
+        // T116: the same AP and RE answer an order, a change or a cancellation.
+        let words = "advanced ordering: a yes or no to the order or to its change or cancellation, which is not said";
+        take.warn(words, &found.path, found.span);
+    }
     let mut lines = Vec::new();
     let mut ids: BTreeMap<String, String> = BTreeMap::new();
     for (index, order_line) in root.all("OrderLine").enumerate() {
