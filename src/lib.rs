@@ -35,6 +35,7 @@ pub mod config;
 pub mod demo;
 pub mod diagnostic;
 pub mod document;
+pub mod drill;
 pub mod gateway;
 pub mod mail;
 pub mod mapping;

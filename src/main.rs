@@ -1,7 +1,129 @@
-//! The front door; the only file that names adapters.
+//! The front door; the only file that names adapters: which store, which wires, which readers.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postern::cli::Adapters;
+use postern::config::{Loaded, MailboxConfig, Target};
+use postern::document::Input;
+use postern::gateway::Reader;
+use postern::model::Pause;
+use postern::store::redb::{Options, Redb};
+use postern::store::{Store, StoreError};
+use postern::wire::imap::{ImapMailbox, ImapSettings, Quirks};
+use postern::wire::inlet::{Dialect, Inlet, InletSettings};
+use postern::wire::login::{Login, Secret, TokenFile};
+use postern::wire::maildir::{MaildirMailbox, MaildirSettings};
+use postern::wire::net::{Server, Trust};
+use postern::wire::smtp::{RelayServer, SmtpRelay, SmtpSettings};
+use postern::wire::{Mailbox, Relay};
 
 fn main() -> ExitCode {
-    postern::cli::main()
+    postern::cli::main(&Adapters { open_store, mailbox, relay, reader, check })
+}
+
+fn open_store(loaded: &Loaded) -> Result<Arc<dyn Store>, StoreError> {
+    let mut options = Options::default();
+    if let Some(mib) = loaded.config.limits.cache_mib {
+        options.cache_bytes = mib << 20;
+    }
+    Ok(Arc::new(Redb::open(&loaded.data_dir(), options)?))
+}
+
+fn reader(_: &Loaded) -> Reader {
+    Arc::new(move |input: &Input<'_>| postern::document::read(input, &postern::document::Limits::default()))
+}
+
+fn mailbox(loaded: &Loaded, config: &MailboxConfig) -> Result<Box<dyn Mailbox>, String> {
+    let target = Target::parse(&config.url)?;
+    match target.scheme.as_str() {
+        "maildir" => Ok(Box::new(MaildirMailbox::new(MaildirSettings::new(&config.name, &target.path)))),
+        "smtp" | "lmtp" => {
+            let listen = target.server.rsplit_once("://").map_or("", |(_, host)| host);
+            let listen =
+                listen.parse().map_err(|_| format!("`{listen}` is no address to listen on, like 127.0.0.1:2525"))?;
+            let dialect = if target.scheme == "smtp" { Dialect::Smtp } else { Dialect::Lmtp };
+            let mut settings = InletSettings::new(&config.name, listen, dialect);
+            settings.recipients = config.recipients.clone();
+            settings.mail_bytes_max = loaded.config.limits.mail_mib.unwrap_or(40) << 20;
+            Ok(Box::new(Inlet::new(settings)))
+        }
+        _ => {
+            let server = Server::parse(&target.server)?;
+            let login = login(loaded, &target, config.password(loaded)?, config.token_file.as_ref())?
+                .ok_or("no password_file, password_env or token_file")?;
+            let mut settings = ImapSettings::new(&config.name, server, login);
+            settings.trust = Trust { ca_file: config.ca_file.as_ref().map(|file| loaded.resolve(file)) };
+            if !target.path.is_empty() {
+                settings.folder = target.path.clone();
+            }
+            settings.processed = config.processed.clone().unwrap_or(settings.processed);
+            settings.review = config.review.clone().unwrap_or(settings.review);
+            if let Some(Ok(Pause::Calendar { seconds })) = config.poll.as_deref().map(Pause::parse) {
+                settings.poll = Duration::from_secs(u64::try_from(seconds).unwrap_or(60).max(1));
+            }
+            for quirk in &config.quirks {
+                settings.quirks = Quirks::named(quirk).ok_or_else(|| format!("no quirk `{quirk}`"))?;
+            }
+            Ok(Box::new(ImapMailbox::new(settings)))
+        }
+    }
+}
+
+fn relay(loaded: &Loaded) -> Result<Arc<dyn Relay>, String> {
+    let config = &loaded.config.relay;
+    let mut relays = Vec::new();
+    for url in &config.urls {
+        let target = Target::parse(url)?;
+        let server = Server::parse(&target.server)?;
+        let login = login(loaded, &target, config.password(loaded)?, config.token_file.as_ref())?;
+        let trust = Trust { ca_file: config.ca_file.as_ref().map(|file| loaded.resolve(file)) };
+        relays.push(RelayServer { server, trust, login });
+    }
+    if relays.is_empty() {
+        return Err("relay.urls names no relay".into());
+    }
+    let mut settings = SmtpSettings::new(relays);
+    settings.connections = config.connections.unwrap_or(settings.connections).clamp(1, 64);
+    Ok(Arc::new(SmtpRelay::new(settings)))
+}
+
+fn login(
+    loaded: &Loaded,
+    target: &Target,
+    password: Option<String>,
+    token_file: Option<&PathBuf>,
+) -> Result<Option<Login>, String> {
+    let Some(user) = &target.user else {
+        return if password.is_some() || token_file.is_some() {
+            Err(format!("`{}` names no user (user@host)", target.server))
+        } else {
+            Ok(None)
+        };
+    };
+    let user = user.clone();
+    match (token_file, password) {
+        (Some(file), _) => Ok(Some(Login::OAuth { user, tokens: Arc::new(TokenFile(loaded.resolve(file))) })),
+        (None, Some(password)) => Ok(Some(Login::Password { user, password: Secret::new(password) })),
+        (None, None) => Err(format!("a password is needed for {user}: password_file, password_env or token_file")),
+    }
+}
+
+/// What cannot be seen in the configuration's text: URLs, secrets, files.
+fn check(loaded: &Loaded) -> Vec<String> {
+    let mut problems = Vec::new();
+    for config in &loaded.config.mailboxes {
+        if let Err(problem) = mailbox(loaded, config) {
+            problems.push(format!("mailbox {}: {problem}", config.name));
+        }
+    }
+    if let Err(problem) = relay(loaded) {
+        problems.push(format!("relay: {problem}"));
+    }
+    if loaded.config.gateway.address.is_empty() {
+        problems.push("gateway.address is not set: our mails need a From".into());
+    }
+    problems
 }

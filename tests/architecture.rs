@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 const PLAN: &[(&str, &[&str])] = &[
     ("lib",        &["diagnostic", "process"]), // documentation links only
     ("main",       &["cli", "config", "gateway", "store", "wire", "document", "demo", "model"]),
-    ("cli",        &["config", "demo", "diagnostic", "document", "gateway", "mail", "mapping", "model", "process", "standard", "store", "template", "wire"]),
+    ("cli",        &["config", "demo", "diagnostic", "document", "drill", "gateway", "mail", "mapping", "model", "process", "standard", "store", "template", "wire"]),
     ("demo",       &["config", "diagnostic", "document", "gateway", "mail", "mapping", "model", "process", "standard", "store", "template", "wire"]),
-    ("gateway",    &["config", "diagnostic", "document", "mail", "mapping", "model", "process", "standard", "store", "template", "wire"]),
+    ("gateway",    &["config", "diagnostic", "document", "drill", "mail", "mapping", "model", "process", "standard", "store", "template", "wire"]),
     ("mapping",    &["diagnostic", "document", "mail", "model", "standard"]),
     ("standard",   &["diagnostic", "document", "model"]),
     ("template",   &["diagnostic", "model"]),
@@ -24,6 +24,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("mail",       &["diagnostic", "model"]),
     ("store",      &["model"]),
     ("wire",       &["model"]),
+    ("drill",      &[]),
     ("diagnostic", &[]),
     ("model",      &[]),
 ];

@@ -1,15 +1,18 @@
 //! `postern mail`: what a mail says, drawn for a person or a script. It must never change anything.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use base64::Engine as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::DONE;
+use super::{Adapters, COMPLAINTS, DONE, client, view};
+use crate::gateway::desk::Request;
 use crate::mail::decision::{self, Reading};
 use crate::mail::{Mail, reply};
+use crate::model::{MailId, OrderNumber};
 
 #[derive(Args, Debug)]
 pub struct MailArgs {
@@ -19,9 +22,29 @@ pub struct MailArgs {
 
 #[derive(Subcommand, Debug)]
 enum MailCommand {
+    /// Lists the mails taken in, newest first.
+    List {
+        /// Only this drawer: response, decision, stranger, unreadable ...
+        #[arg(long)]
+        drawer: Option<String>,
+        #[arg(long)]
+        order: Option<String>,
+        #[arg(long, default_value_t = 200)]
+        limit: usize,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Reads a mail of the store anew, by the mappings as they are now.
+    Rerun {
+        id: MailId,
+        #[arg(long)]
+        by: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
     /// Shows a mail: subject, sender, text, attachments, the drawer it lies in.
     Show {
-        /// A file, or `-` for standard input.
+        /// A file, `-` for standard input, or the id of a mail in the store (M12).
         mail: String,
         #[arg(long)]
         json: bool,
@@ -44,8 +67,49 @@ enum MailCommand {
 }
 
 /// Runs `postern mail ...`.
-pub fn run(args: MailArgs) -> anyhow::Result<u8> {
+pub fn run(args: MailArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
     match args.command {
+        MailCommand::List { drawer, order, limit, json } => {
+            let reply =
+                client::ask(adapters, config, Request::MailList { drawer, order: order.map(OrderNumber), limit })?;
+            let columns = [
+                ("id", "id"),
+                ("received", "received_at"),
+                ("from", "from"),
+                ("drawer", "drawer"),
+                ("order", "order"),
+                ("subject", "subject"),
+                ("reason", "reason"),
+            ];
+            Ok(client::show(&reply, json, |value| view::list(value, "mails", &columns)))
+        }
+        MailCommand::Rerun { id, by, json } => {
+            let reply = client::ask(adapters, config, Request::MailRerun { id, by: client::who(&by) })?;
+            Ok(client::show(&reply, json, |value| {
+                let mail = &value["mail"];
+                format!(
+                    "{} is now in {} {}",
+                    view::word(&mail["id"]),
+                    view::word(&mail["drawer"]),
+                    view::word(&mail["reason"])
+                )
+            }))
+        }
+        MailCommand::Show { mail, json }
+            if mail != "-" && !Path::new(&mail).exists() && mail.parse::<MailId>().is_ok() =>
+        {
+            let id = mail.parse().map_err(anyhow::Error::msg)?;
+            let reply = client::ask(adapters, config, Request::MailRaw { id })?;
+            let Some(raw) = reply.value["raw"].as_str() else {
+                eprintln!("{}", reply.message);
+                return Ok(COMPLAINTS);
+            };
+            let raw = base64::engine::general_purpose::STANDARD.decode(raw)?;
+            let word = |key: &str| view::word(&reply.value["record"][key]);
+            let lies = Filed { drawer: word("drawer"), reason: word("reason") };
+            show(&Mail::parse(&raw), Some(&lies), json);
+            Ok(DONE)
+        }
         MailCommand::Show { mail, json } => {
             let raw = read(&mail)?;
             show(&Mail::parse(&raw), None, json);

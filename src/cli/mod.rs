@@ -3,14 +3,30 @@
 //! Habits that scripts rely on: with `--json`, JSON alone on stdout; logs on stderr; exit 0 done,
 //! 1 complaints (something was found or refused), 2 usage.
 
+pub mod client;
+pub mod config;
+pub mod demo;
 pub mod document;
+pub mod load;
 pub mod mail;
 pub mod mapping;
+pub mod operate;
+pub mod order;
+pub mod response;
+pub mod run;
 pub mod template;
+pub mod transmission;
+pub mod view;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+
+use crate::config::{Loaded, MailboxConfig};
+use crate::gateway::Reader;
+use crate::store::{Store, StoreError};
+use crate::wire::{Mailbox, Relay};
 
 /// A mail-driven integration gateway: order responses and orders by e-mail.
 #[derive(Parser, Debug)]
@@ -35,6 +51,42 @@ pub enum Command {
     Mapping(mapping::Arguments),
     /// Letters: previews, lint, variables.
     Template(template::TemplateArgs),
+    /// The whole story on loopback: mail servers, partners and an approver inside this program.
+    Demo(demo::DemoArgs),
+    /// Measure the whole chain, from the mailbox to the relay, beside the same chain without work.
+    Load(load::LoadArgs),
+    /// Run the gateway until it is told to stop (SIGTERM); SIGHUP reloads.
+    Run(run::RunArgs),
+    /// Check configuration, mappings, templates and secrets.
+    Check(config::CheckArgs),
+    /// The configuration explained.
+    Config(config::ConfigArgs),
+    /// Register, list, show, cancel, dispatch and merge orders.
+    Order(order::OrderArgs),
+    /// List and show responses, and act on them.
+    Response(response::ResponseArgs),
+    /// List and show transmissions; resend, cancel or mark them as sent.
+    Transmission(transmission::TransmissionArgs),
+    /// How the gateway is doing.
+    Status(operate::StatusArgs),
+    /// What a person must look at.
+    Alarm(operate::AlarmArgs),
+    /// Who did what: the log, chained by hashes.
+    Audit(operate::AuditArgs),
+    /// Write a consistent copy of the store while work goes on.
+    Backup(operate::BackupArgs),
+    /// Reload configuration, mappings and templates, all or nothing.
+    Reload,
+}
+
+/// What stands behind the traits; `main` fills it in.
+pub struct Adapters {
+    pub open_store: fn(&Loaded) -> Result<Arc<dyn Store>, StoreError>,
+    pub mailbox: fn(&Loaded, &MailboxConfig) -> Result<Box<dyn Mailbox>, String>,
+    pub relay: fn(&Loaded) -> Result<Arc<dyn Relay>, String>,
+    pub reader: fn(&Loaded) -> Reader,
+    /// What cannot be seen in the configuration's text: URLs, secrets, files.
+    pub check: fn(&Loaded) -> Vec<String>,
 }
 
 /// Done: nothing to complain about.
@@ -45,7 +97,8 @@ pub const COMPLAINTS: u8 = 1;
 pub const USAGE: u8 = 2;
 
 /// Parses the command line and runs the command.
-pub fn main() -> ExitCode {
+pub fn main(adapters: &Adapters) -> ExitCode {
+    crate::drill::arm();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -53,7 +106,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { DONE });
         }
     };
-    match run(cli) {
+    match run(cli, adapters) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("postern: {error:#}");
@@ -62,12 +115,40 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<u8> {
+fn run(cli: Cli, adapters: &Adapters) -> anyhow::Result<u8> {
+    let file = &cli.config;
     match cli.command {
-        Command::Mail(args) => mail::run(args),
-        Command::Document(arguments) => document::run(&arguments),
+        Command::Mail(args) => mail::run(args, adapters, file),
         Command::Reader(arguments) => document::serve(&arguments),
         Command::Mapping(arguments) => mapping::run(&arguments),
         Command::Template(args) => template::run(args),
+        Command::Demo(args) => demo::run(&args, adapters),
+        Command::Load(args) => load::run(&args, adapters, file),
+        Command::Run(args) => run::run(args, adapters, file),
+        Command::Check(args) => config::check(args, adapters, file),
+        Command::Config(args) => config::run(args),
+        Command::Order(args) => order::run(args, adapters, file),
+        Command::Response(args) => response::run(args, adapters, file),
+        Command::Transmission(args) => transmission::run(args, adapters, file),
+        Command::Status(args) => operate::status(args, adapters, file),
+        Command::Alarm(args) => operate::alarm(args, adapters, file),
+        Command::Audit(args) => operate::audit(args, adapters, file),
+        Command::Backup(args) => operate::backup(args, adapters, file),
+        Command::Reload => operate::reload(adapters, file),
+        Command::Document(arguments) => document::run(&arguments),
     }
+}
+
+/// Logs go to stderr. `RUST_LOG` narrows them; what a library says of its own dialogue (passwords among it)
+/// is never logged below `warn`.
+pub(crate) fn log(json: bool) {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
+    let filter = EnvFilter::try_new(format!(
+        "{wanted},async_imap=warn,imap_proto=warn,lettre=warn,rustls=warn,hyper=warn,html5ever=error,selectors=warn"
+    ))
+    .unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second call (tests) changes nothing.
+    let _ = if json { builder.json().try_init() } else { builder.try_init() };
 }

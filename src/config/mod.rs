@@ -62,6 +62,10 @@ pub struct GatewayConfig {
     /// The name that our own receiving server writes into Authentication-Results (RFC 8601). Without it no
     /// mail can be proved authentic.
     pub authserv_id: Option<String>,
+    /// How many Authentication-Results fields our server adds to a mail. Default 1.
+    pub authserv_headers: Option<usize>,
+    /// Forwarders whose ARC seals are believed, by the domain (`d=`) of their seal. Default: none.
+    pub arc_sealers: Vec<String>,
     /// The key that tokens are made with (at least 32 bytes). Default: made at first start in `data_dir/secret`.
     pub secret_file: Option<PathBuf>,
     /// At most so many of our automatic answers go to one address within an hour (RFC 3834). Default 20.
@@ -104,6 +108,8 @@ pub struct MailboxConfig {
     pub no_mail_alarm: Option<String>,
     /// A PEM file with the certificate authority of the server, besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// `smtp://` and `lmtp://` only: addresses or domains that are taken. Default: any.
+    pub recipients: Vec<String>,
     /// Named quirks of servers: `gmail`, `exchange`.
     pub quirks: Vec<String>,
 }
@@ -175,6 +181,8 @@ pub struct Loaded {
     /// Relative paths count from here.
     pub base: PathBuf,
     pub policies: Policies,
+    /// What is allowed but worth a look.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Loaded {
@@ -202,7 +210,7 @@ impl Loaded {
             defaults: config.defaults.clone(),
             operators: config.operators.clone(),
         };
-        Ok(Loaded { config, file: PathBuf::from(name), base, policies })
+        Ok(Loaded { config, file: PathBuf::from(name), base, policies, warnings: list })
     }
 
     fn path(&self, configured: &Option<PathBuf>, default: &str) -> PathBuf {
@@ -264,6 +272,45 @@ impl MailboxConfig {
 impl RelayConfig {
     pub fn password(&self, loaded: &Loaded) -> Result<Option<String>, String> {
         password(loaded, &self.password_env, &self.password_file)
+    }
+}
+
+/// A mailbox or relay URL in its pieces: `scheme://[user@]host[:port][/path]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub scheme: String,
+    /// Percent-decoded: a user with @ is written `%40`.
+    pub user: Option<String>,
+    /// Without user and path, for whoever connects.
+    pub server: String,
+    /// The folder, or a file path for `maildir`; percent-decoded.
+    pub path: String,
+}
+
+impl Target {
+    pub fn parse(url: &str) -> Result<Target, String> {
+        let decode = |text: &str| {
+            percent_encoding::percent_decode_str(text)
+                .decode_utf8()
+                .map(String::from)
+                .map_err(|_| format!("`{url}`: `{text}` is no UTF-8"))
+        };
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{url}` is no URL: no `://` in it"))?;
+        if scheme == "maildir" {
+            return Ok(Target { scheme: scheme.into(), user: None, server: String::new(), path: decode(rest)? });
+        }
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) if user.contains('@') => {
+                return Err(format!("`{url}`: an @ in the user `{user}` of {host} is written %40"));
+            }
+            Some((user, host)) => (Some(decode(user)?), host),
+            None => (None, authority),
+        };
+        if user.as_ref().is_some_and(|user| user.contains(':')) {
+            return Err("a password does not belong into a URL: use password_file or password_env".into());
+        }
+        Ok(Target { scheme: scheme.into(), user, server: format!("{scheme}://{host}"), path: decode(path)? })
     }
 }
 
@@ -380,8 +427,9 @@ fn check(config: &Config, file: &str, text: &str) -> Vec<Diagnostic> {
                 "name = \"orders\"",
             );
         }
-        let scheme = mailbox.url.split_once(':').map_or("", |(scheme, _)| scheme);
-        if !["imaps", "imap", "maildir", "smtp", "lmtp"].contains(&scheme) {
+        let target = Target::parse(&mailbox.url);
+        let known = ["imaps", "imap", "imap+starttls", "maildir", "smtp", "lmtp"];
+        if !target.is_ok_and(|target| known.contains(&target.scheme.as_str())) {
             checker.error(
                 "CFG021",
                 &["mailbox"],
@@ -412,7 +460,7 @@ fn check(config: &Config, file: &str, text: &str) -> Vec<Diagnostic> {
         checker.address(&config.gateway.address, false, &["gateway", "address"]);
     }
     if let Some(reply) = &config.gateway.reply_address
-        && (reply.matches("{token}").count() != 1 || !reply.contains('@'))
+        && !(reply.matches("{token}").count() == 1 && (reply.starts_with("{token}@") || reply.contains("+{token}@")))
     {
         checker.error(
             "CFG024",

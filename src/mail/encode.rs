@@ -234,9 +234,15 @@ fn text_part(content_type: &str, text: &str) -> Result<SinglePart, EncodeError> 
         ContentType::parse(content_type).map_err(|_| EncodeError::MediaType(content_type.to_string()))?;
     let text = crlf(text);
     let clean = |line: &str| line.len() <= LINE_MAX && !line.ends_with([' ', '\t']) && !line.starts_with("From ");
-    let short = text.is_ascii() && text.split("\r\n").all(clean);
-    let encoding = if short { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::QuotedPrintable };
-    Ok(SinglePart::builder().header(content_type).body(encoded(text, encoding)?))
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii() && (!byte.is_ascii_control() || matches!(byte, b'\t' | b'\r' | b'\n')));
+    let body = if plain && text.split("\r\n").all(clean) {
+        // Proved to be 7bit just now; the library's own guess also weighs which encoding is shorter.
+        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
+    } else {
+        encoded(text, ContentTransferEncoding::QuotedPrintable)?
+    };
+    Ok(SinglePart::builder().header(content_type).body(body))
 }
 
 fn encoded(

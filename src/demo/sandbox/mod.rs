@@ -131,6 +131,11 @@ impl Sandbox {
         self.world.folders(account)
     }
 
+    /// Says when something changed in any mailbox.
+    pub fn watch(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.world.changed.subscribe()
+    }
+
     /// Waits until the folder satisfies the predicate and returns what it then holds; `None` when that does not come
     /// true in time. Looks again whenever something changed, never by the clock.
     pub async fn wait_for(

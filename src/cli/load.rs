@@ -1,0 +1,81 @@
+//! `postern load`: how fast is the whole chain, from the mailbox to the relay?
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use serde_json::json;
+
+use super::{Adapters, DONE, client};
+use crate::demo::load::{self, Fill, Measured};
+use crate::demo::{partners, sandbox::Sandbox};
+
+#[derive(Args, Debug)]
+pub struct LoadArgs {
+    /// How many mails.
+    #[arg(long, default_value_t = 2_000)]
+    mails: usize,
+    /// The Maildir behind the first mailbox of the configuration; it is filled by writing files. Without it the
+    /// run is against the sandbox in this program, whose own work then counts as ours.
+    #[arg(long, value_name = "DIR")]
+    fill: Option<PathBuf>,
+    /// Do not measure the chain without work.
+    #[arg(long)]
+    no_empty: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
+    super::log(false);
+    let folder = tempfile::tempdir()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (file, fill) = match &args.fill {
+            Some(maildir) => (config.clone().unwrap_or_else(|| PathBuf::from("postern.toml")), Fill::Maildir(maildir.clone())),
+            None => {
+                let sandbox = Arc::new(Sandbox::start().await?);
+                let file = folder.path().join("postern.toml");
+                std::fs::write(&file, load::configuration(&sandbox))?;
+                std::fs::write(folder.path().join("password"), sandbox.password())?;
+                (file, Fill::Sandbox(sandbox, "gateway".into()))
+            }
+        };
+        let loaded = client::load(&Some(file))?;
+        partners::unpack_mappings(&loaded.mappings_dir())?;
+        let mailbox_config = loaded.config.mailboxes.first().cloned().context("the configuration has no mailbox")?;
+        let to = loaded.config.channels.values().flat_map(|c| &c.addresses).next().cloned().context("a channel with an address is needed")?;
+        let connections = loaded.config.relay.connections.unwrap_or(4);
+        let mailbox = || (adapters.mailbox)(&loaded, &mailbox_config).map_err(|e| anyhow!(e));
+        let relay = (adapters.relay)(&loaded).map_err(|e| anyhow!(e))?;
+        let gateway = client::open(adapters, loaded.clone())?;
+        eprintln!("writing {} mails ...", args.mails);
+        let mut empty: Option<Measured> = None;
+        if !args.no_empty {
+            fill.fill(args.mails, 2 * args.mails)?;
+            empty = Some(load::run_empty(Arc::clone(gateway.store()), mailbox()?, Arc::clone(&relay), connections, &to, args.mails).await?);
+        }
+        load::register(&gateway, 0, args.mails)?;
+        fill.fill(0, args.mails)?;
+        let measured = load::run_gateway(&gateway, mailbox()?, relay, connections, args.mails).await?;
+        let counts = gateway.store().counts()?;
+        let ratio = empty.as_ref().map(|empty| (measured.mails_per_second / empty.mails_per_second * 1_000.0).round() / 1_000.0);
+        if args.json {
+            println!("{}", serde_json::to_string_pretty(&json!({"v": 1, "gateway": measured, "empty_chain": empty, "ratio": ratio, "responses": counts.responses, "mails": counts.mails}))?);
+        } else {
+            let tell = |name: &str, m: &Measured| {
+                println!("{name:<12} {:>7} mails in {:>7.2} s  {:>7} mails/s  {:>6.3} CPU s per 1,000  peak {:>6.1} MiB", m.mails, m.seconds, m.mails_per_second, m.cpu_seconds_per_1000, m.peak_mib);
+            };
+            if let Some(empty) = &empty {
+                tell("empty chain", empty);
+            }
+            tell("gateway", &measured);
+            if let Some(ratio) = ratio {
+                println!("gateway / empty chain = {ratio}");
+            }
+            println!("responses {:?}", counts.responses);
+        }
+        Ok(DONE)
+    })
+}

@@ -1,0 +1,165 @@
+//! What operators ask: `status`, `alarm`, `audit`, `backup`, `reload`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Adapters, client, view};
+use crate::gateway::desk::Request;
+use crate::model::AlarmId;
+
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct AlarmArgs {
+    #[command(subcommand)]
+    command: AlarmCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum AlarmCommand {
+    /// List alarms, newest first.
+    List {
+        /// Ended ones too.
+        #[arg(long)]
+        all: bool,
+        #[arg(long, default_value_t = 200)]
+        limit: usize,
+        #[arg(long)]
+        json: bool,
+    },
+    /// End an alarm by hand.
+    Close {
+        id: AlarmId,
+        #[arg(long)]
+        by: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct AuditArgs {
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum AuditCommand {
+    /// The log, oldest first.
+    List {
+        /// Only entries after this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the chain of hashes over all entries.
+    Verify {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct BackupArgs {
+    /// A folder that does not exist yet.
+    to: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn status(args: StatusArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
+    let reply = client::ask(adapters, config, Request::Status)?;
+    Ok(client::show(&reply, args.json, |value| {
+        let mut out = String::from("Mailboxes\n");
+        out.push_str(&view::list(
+            value,
+            "mailboxes",
+            &[
+                ("name", "name"),
+                ("last success", "last_success"),
+                ("last mail", "last_mail"),
+                ("lag s", "lag_seconds"),
+                ("trouble", "trouble"),
+            ],
+        ));
+        for (title, key) in [("Mails by drawer", "mails"), ("Responses by status", "responses")] {
+            out.push_str(&format!("\n\n{title}\n"));
+            for (name, count) in value[key].as_object().into_iter().flatten() {
+                out.push_str(&format!("  {name:<26} {count}\n"));
+            }
+        }
+        out.push_str("\nTransmissions\n");
+        for (kind, statuses) in value["transmissions"].as_object().into_iter().flatten() {
+            for (status, count) in statuses.as_object().into_iter().flatten() {
+                out.push_str(&format!("  {kind:<26} {status:<18} {count}\n"));
+            }
+        }
+        let p = &value["times_ms"];
+        out + &format!(
+            "\norders {}, transmissions due {}, open alarms {}, mail to commit p50 {} ms, p95 {} ms\noldest waiting {}",
+            view::word(&value["orders"]),
+            view::word(&value["transmissions_due"]),
+            view::word(&value["alarms_open"]),
+            view::word(&p["p50"]),
+            view::word(&p["p95"]),
+            view::word(&value["oldest_waiting"])
+        )
+    }))
+}
+
+pub fn alarm(args: AlarmArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
+    match args.command {
+        AlarmCommand::List { all, limit, json } => {
+            let reply = client::ask(adapters, config, Request::Alarms { open_only: !all, limit })?;
+            let columns = [
+                ("id", "id"),
+                ("kind", "kind"),
+                ("about", "subject"),
+                ("message", "message"),
+                ("since", "started_at"),
+                ("over", "ended_at"),
+            ];
+            Ok(client::show(&reply, json, |value| view::list(value, "alarms", &columns)))
+        }
+        AlarmCommand::Close { id, by, json } => {
+            let reply = client::ask(adapters, config, Request::AlarmClose { id, by: client::who(&by) })?;
+            Ok(client::show(&reply, json, |value| format!("{} is closed", view::word(&value["closed"]))))
+        }
+    }
+}
+
+pub fn audit(args: AuditArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
+    match args.command {
+        AuditCommand::List { after, limit, json } => {
+            let reply = client::ask(adapters, config, Request::Audit { after, limit })?;
+            let columns =
+                [("no", "number"), ("at", "at"), ("who", "who"), ("what", "what"), ("on", "on"), ("detail", "detail")];
+            Ok(client::show(&reply, json, |value| view::list(value, "entries", &columns)))
+        }
+        AuditCommand::Verify { json } => {
+            let reply = client::ask(adapters, config, Request::AuditVerify)?;
+            Ok(client::show(&reply, json, |value| {
+                format!("{} entries, the chain holds", view::word(&value["entries"]))
+            }))
+        }
+    }
+}
+
+pub fn backup(args: BackupArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
+    let to = std::path::absolute(&args.to)?;
+    let reply = client::ask(adapters, config, Request::Backup { to })?;
+    Ok(client::show(&reply, args.json, |value| format!("written to {}", view::word(&value["to"]))))
+}
+
+pub fn reload(adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
+    let reply = client::ask(adapters, config, Request::Reload)?;
+    Ok(client::show(&reply, false, |_| "reloaded".into()))
+}

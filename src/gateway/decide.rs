@@ -1,0 +1,483 @@
+//! Deciding and committing: inputs meet their dossiers, the process runs them to rest in memory, and
+//! everything they changed lands in one commit. A commit that was decided on an old revision is
+//! thrown away and decided again.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::letter::{Fresh, LetterWriter, Written};
+use super::numbers::Handout;
+use super::{Gateway, News};
+use crate::model::{
+    About, Alarm, AlarmKind, AlarmNews, AuditEntry, Dossier, OrderNumber, Owed, Recipient, ResponseId, Step,
+    Transmission, TransmissionId, TransmissionKind, TransmissionStatus, Writer as _,
+};
+use crate::process::{self, AlarmChange, Input, Refused, World};
+use crate::store::{Commit, DossierChange, MailTaken, StoreError};
+
+/// How often a stale decision is made again before giving up; each time somebody else got ahead.
+const TRIES_MAX: usize = 50;
+/// Alarms looked through for one that is open already.
+const ALARMS_MAX: usize = 10_000;
+
+/// What one input did.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    pub changed: bool,
+    pub order_revision: Option<u32>,
+    /// Why the input changed nothing, when a person or approver should know.
+    pub refused: Option<Refused>,
+    pub walked: Vec<(ResponseId, Step)>,
+    pub touched: BTreeSet<ResponseId>,
+}
+
+/// What shall land together: the inputs of one mail (or one of a person, or of time), the mail itself.
+#[derive(Default)]
+pub(super) struct Task {
+    pub inputs: Vec<(OrderNumber, Input)>,
+    pub mail: Option<(MailTaken, Fresh)>,
+    /// What else the mail changes: tokens used, transmissions answered, alarms.
+    pub extra: Commit,
+}
+
+impl Gateway {
+    /// One input, decided and committed.
+    pub fn decide_one(&self, number: &OrderNumber, input: Input) -> Result<Decided, StoreError> {
+        let task = Task { inputs: vec![(number.clone(), input)], ..Task::default() };
+        let mut all = self.settle(vec![task]);
+        all.pop().unwrap_or_else(|| Ok(Vec::new())).map(|mut decided| decided.pop().unwrap_or_default())
+    }
+
+    /// Independent inputs, each in a commit of its own, with as few syncs as the keeper can.
+    pub fn decide_each(&self, inputs: Vec<(OrderNumber, Input)>) -> Vec<(OrderNumber, Result<Decided, StoreError>)> {
+        let numbers: Vec<OrderNumber> = inputs.iter().map(|(number, _)| number.clone()).collect();
+        let tasks = inputs.into_iter().map(|input| Task { inputs: vec![input], ..Task::default() }).collect();
+        let settled =
+            self.settle(tasks).into_iter().map(|result| result.map(|mut decided| decided.pop().unwrap_or_default()));
+        numbers.into_iter().zip(settled).collect()
+    }
+
+    /// Decides and commits tasks. Tasks on the same dossier follow one another in the given order;
+    /// all others go together.
+    pub(super) fn settle(&self, tasks: Vec<Task>) -> Vec<Result<Vec<Decided>, StoreError>> {
+        let mut results: Vec<Option<Result<Vec<Decided>, StoreError>>> = tasks.iter().map(|_| None).collect();
+        let mut waiting: Vec<(usize, Task, usize)> =
+            tasks.into_iter().enumerate().map(|(index, task)| (index, task, 0)).collect();
+        while !waiting.is_empty() {
+            let mut busy: BTreeSet<OrderNumber> = BTreeSet::new();
+            let mut later = Vec::new();
+            let mut wave = Vec::new();
+            for (index, task, tries) in waiting {
+                let free = task.inputs.iter().all(|(number, _)| !busy.contains(number));
+                busy.extend(task.inputs.iter().map(|(number, _)| number.clone()));
+                if free {
+                    wave.push((index, task, tries));
+                } else {
+                    later.push((index, task, tries));
+                }
+            }
+            let mut commits = Vec::with_capacity(wave.len());
+            let mut decided = Vec::with_capacity(wave.len());
+            let mut going = Vec::with_capacity(wave.len());
+            for (index, task, tries) in wave {
+                match self.decide(&task) {
+                    Ok((commit, done)) => {
+                        commits.push(commit);
+                        decided.push(done);
+                        going.push((index, task, tries));
+                    }
+                    Err(error) => put(&mut results, index, Err(error)),
+                }
+            }
+            if let Err(why) = crate::drill::pass("take_in.decided") {
+                for (index, ..) in going {
+                    put(&mut results, index, Err(StoreError::Away(why.clone())));
+                }
+                waiting = later;
+                continue;
+            }
+            let news: Vec<Wake> = commits.iter().map(Wake::of).collect();
+            let mut again = Vec::new();
+            for (((landed, (index, task, tries)), done), wake) in
+                self.store().commit_many(commits).into_iter().zip(going).zip(decided).zip(news)
+            {
+                match landed {
+                    Ok(_) => {
+                        self.landed(&task, &done, &wake);
+                        put(&mut results, index, Ok(done));
+                    }
+                    Err(StoreError::Stale(what)) if tries < TRIES_MAX => {
+                        tracing::debug!(%what, "decided on an old revision; deciding again");
+                        again.push((index, task, tries + 1));
+                    }
+                    Err(error) => put(&mut results, index, Err(error)),
+                }
+            }
+            // What is decided again keeps its place before what waited for it.
+            again.extend(later);
+            again.sort_by_key(|(index, ..)| *index);
+            waiting = again;
+        }
+        results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(|| Err(StoreError::Away("not decided".into()))))
+            .collect()
+    }
+
+    /// Decides one task in memory.
+    fn decide(&self, task: &Task) -> Result<(Commit, Vec<Decided>), StoreError> {
+        let live = self.live();
+        let now = self.now();
+        let mut commit = task.extra.clone();
+        let mut fresh = BTreeMap::new();
+        let mut cause = None;
+        if let Some((taken, words)) = &task.mail {
+            fresh.insert(taken.record.id, words.clone());
+            cause = Some(taken.record.id);
+        }
+        let mut numbers = Handout::new(&self.inner.numbers);
+        let mut writer =
+            LetterWriter { gateway: self, live: &live, now, fresh: &fresh, cause, written: RefCell::default() };
+        let mut dossiers: BTreeMap<OrderNumber, (Dossier, BTreeSet<ResponseId>)> = BTreeMap::new();
+        let mut all = Vec::with_capacity(task.inputs.len());
+        let mut canceled = BTreeSet::new();
+        let mut confirmed = BTreeSet::new();
+        for (number, input) in &task.inputs {
+            if !dossiers.contains_key(number) {
+                let dossier = self.store().dossier(number)?.unwrap_or_else(|| Dossier::new(number.clone()));
+                dossiers.insert(number.clone(), (dossier, BTreeSet::new()));
+            }
+            let Some((dossier, touched)) = dossiers.get_mut(number) else { continue };
+            let mut world = World { now, policies: &live.loaded.policies, numbers: &mut numbers, writer: &mut writer };
+            let outcome = process::step(dossier, input.clone(), &mut world);
+            touched.extend(outcome.touched.iter().copied());
+            canceled.extend(outcome.canceled_transmissions.iter().copied());
+            confirmed.extend(outcome.confirmed_transmissions.iter().copied());
+            commit.audit.extend(outcome.audit);
+            self.alarms(&mut commit, &mut writer, &outcome.alarms, dossier, now)?;
+            all.push(Decided {
+                changed: outcome.changed,
+                order_revision: dossier.order.as_ref().map(|order| order.revision),
+                refused: outcome.refused,
+                walked: outcome.rows,
+                touched: outcome.touched,
+            });
+        }
+        let mut written = writer.written.into_inner();
+        if let Some(error) = numbers.failed() {
+            return Err(error);
+        }
+        self.settle_transmissions(&mut commit, &mut written, &canceled, &confirmed, now)?;
+        for one in written {
+            commit.transmissions.push(one.transmission);
+            commit.blobs.push(one.mime);
+            commit.tokens.extend(one.tokens);
+        }
+        if let Some((taken, _)) = &task.mail {
+            let mut taken = taken.clone();
+            let own = |id: &&ResponseId| {
+                dossiers.values().any(|(d, _)| d.responses.get(id).is_some_and(|r| r.mail == Some(taken.record.id)))
+            };
+            let made: BTreeSet<ResponseId> = all.iter().flat_map(|d| d.touched.iter()).filter(own).copied().collect();
+            taken.record.responses = made.into_iter().collect();
+            commit.mails.push(taken);
+        }
+        for (number, (dossier, touched)) in dossiers {
+            let changed = all.iter().zip(&task.inputs).any(|(d, (n, _))| *n == number && d.changed);
+            if changed || !touched.is_empty() {
+                commit.dossiers.push(DossierChange { dossier, touched });
+            }
+        }
+        Ok((commit, all))
+    }
+
+    /// Questions taken back are not sent any more, or marked; questions answered are confirmed.
+    fn settle_transmissions(
+        &self,
+        commit: &mut Commit,
+        written: &mut [Written],
+        canceled: &BTreeSet<TransmissionId>,
+        confirmed: &BTreeSet<TransmissionId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        use TransmissionStatus as S;
+        for (ids, to) in [(canceled, S::Canceled), (confirmed, S::Confirmed)] {
+            for id in ids {
+                let change = |transmission: &mut Transmission| match (to, transmission.status) {
+                    (S::Canceled, S::Initial | S::DoPush | S::DoManualCheck | S::Checked)
+                    | (S::Confirmed, S::Transmissioned | S::Pushed) => {
+                        transmission.status = to;
+                        transmission.next_retry = None;
+                        true
+                    }
+                    // An answer to what we believed stuck: it did arrive.
+                    (S::Confirmed, S::DoPush | S::DoManualCheck) if !transmission.attempts.is_empty() => {
+                        transmission.status = to;
+                        transmission.next_retry = None;
+                        true
+                    }
+                    _ => false,
+                };
+                if let Some(one) = written.iter_mut().find(|one| one.transmission.id == *id) {
+                    change(&mut one.transmission);
+                } else if let Some(one) = commit.transmissions.iter_mut().find(|one| one.id == *id) {
+                    change(one);
+                } else if let Some(mut stored) = self.store().transmission(*id)?
+                    && change(&mut stored)
+                {
+                    self.end_alarm(commit, AlarmKind::TransmissionStuck, &id.to_string(), now);
+                    commit.transmissions.push(stored);
+                }
+                if to == S::Canceled {
+                    for mut token in self.store().tokens_of(*id)? {
+                        if token.used_at.is_none() {
+                            token.used_at = Some(now);
+                            commit.tokens.push(token);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn alarms(
+        &self,
+        commit: &mut Commit,
+        writer: &mut LetterWriter<'_>,
+        changes: &[AlarmChange],
+        dossier: &Dossier,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let open = self.store().alarms(true, ALARMS_MAX)?;
+        for change in changes {
+            match change {
+                AlarmChange::Raise { kind, subject, message, response, transmission } => {
+                    let is_open =
+                        |alarm: &Alarm| alarm.kind == *kind && alarm.subject == *subject && alarm.ended_at.is_none();
+                    if open.iter().chain(&commit.alarms).any(is_open) {
+                        continue;
+                    }
+                    let alarm = Alarm {
+                        id: self.inner.numbers.alarm()?,
+                        kind: *kind,
+                        subject: subject.clone(),
+                        message: message.clone(),
+                        order: Some(dossier.number.clone()),
+                        response: *response,
+                        transmission: *transmission,
+                        started_at: now,
+                        reminded_at: None,
+                        ended_at: None,
+                    };
+                    self.alarm_letter(writer, &alarm, AlarmNews::Started, dossier);
+                    commit.alarms.push(alarm);
+                }
+                AlarmChange::Remind { kind, subject } => {
+                    if let Some(alarm) = open.iter().find(|a| a.kind == *kind && a.subject == *subject) {
+                        let mut alarm = alarm.clone();
+                        alarm.reminded_at = Some(now);
+                        self.alarm_letter(writer, &alarm, AlarmNews::Reminder, dossier);
+                        commit.alarms.push(alarm);
+                    }
+                }
+                AlarmChange::End { kind, subject } => {
+                    if let Some(alarm) = commit
+                        .alarms
+                        .iter_mut()
+                        .find(|a| a.kind == *kind && a.subject == *subject && a.ended_at.is_none())
+                    {
+                        alarm.ended_at = Some(now);
+                        continue;
+                    }
+                    if let Some(alarm) = open.iter().find(|a| a.kind == *kind && a.subject == *subject) {
+                        let mut alarm = alarm.clone();
+                        alarm.ended_at = Some(now);
+                        self.alarm_letter(writer, &alarm, AlarmNews::Over, dossier);
+                        commit.alarms.push(alarm);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An alarm that cannot be worded must not stop what raised it: it is logged in any case.
+    fn alarm_letter(&self, writer: &mut LetterWriter<'_>, alarm: &Alarm, news: AlarmNews, dossier: &Dossier) {
+        tracing::warn!(alarm = %alarm.kind.name(), about = %alarm.subject, over = news == AlarmNews::Over, "{}", alarm.message);
+        let Ok(id) = self.inner.numbers.transmission() else { return };
+        let owed = Owed {
+            id,
+            kind: TransmissionKind::Alarm,
+            recipient: Recipient::Operators,
+            response: alarm.response,
+            about: About::Alarm { alarm: alarm.clone(), news },
+            not_before: None,
+        };
+        if let Err(error) = writer.write(&owed, dossier) {
+            tracing::error!(%error, "the alarm could not be put into a mail");
+        }
+    }
+
+    /// Raises an alarm that belongs to no decision: a mailbox, a transmission, the disk.
+    #[expect(clippy::too_many_arguments, reason = "an alarm has that many sides, and this is its one door")]
+    pub(super) fn raise_alarm(
+        &self,
+        commit: &mut Commit,
+        kind: AlarmKind,
+        subject: &str,
+        message: &str,
+        order: Option<&OrderNumber>,
+        response: Option<ResponseId>,
+        now: Timestamp,
+    ) {
+        let change = AlarmChange::Raise {
+            kind,
+            subject: subject.to_string(),
+            message: message.to_string(),
+            response,
+            transmission: None,
+        };
+        self.alarm_outside(commit, &change, order, now);
+    }
+
+    pub(super) fn end_alarm(&self, commit: &mut Commit, kind: AlarmKind, subject: &str, now: Timestamp) {
+        self.alarm_outside(commit, &AlarmChange::End { kind, subject: subject.to_string() }, None, now);
+    }
+
+    fn alarm_outside(&self, commit: &mut Commit, change: &AlarmChange, order: Option<&OrderNumber>, now: Timestamp) {
+        let live = self.live();
+        let fresh = BTreeMap::new();
+        let dossier = Dossier::new(order.cloned().unwrap_or_default());
+        let mut writer =
+            LetterWriter { gateway: self, live: &live, now, fresh: &fresh, cause: None, written: RefCell::default() };
+        if let Err(error) = self.alarms(commit, &mut writer, std::slice::from_ref(change), &dossier, now) {
+            tracing::error!(%error, "an alarm could not be looked up");
+        }
+        keep_written(commit, writer, order);
+        // An alarm without an order must not be filed under an empty number.
+        if order.is_none() {
+            commit
+                .alarms
+                .iter_mut()
+                .filter(|alarm| alarm.order.as_ref().is_some_and(|o| o.as_str().is_empty()))
+                .for_each(|alarm| alarm.order = None);
+        }
+    }
+
+    /// Writes a letter that belongs to no decision into a commit.
+    pub(super) fn write_into(&self, commit: &mut Commit, owed: &Owed, dossier: &Dossier) {
+        let live = self.live();
+        let fresh = BTreeMap::new();
+        let mut writer = LetterWriter {
+            gateway: self,
+            live: &live,
+            now: self.now(),
+            fresh: &fresh,
+            cause: None,
+            written: RefCell::default(),
+        };
+        if let Err(error) = writer.write(owed, dossier) {
+            tracing::error!(%error, kind = %owed.kind, "a mail could not be put into words");
+        }
+        keep_written(commit, writer, Some(&dossier.number).filter(|number| !number.as_str().is_empty()));
+    }
+
+    pub(super) fn audit(&self, who: &str, what: &str, on: &str, detail: &str) -> AuditEntry {
+        AuditEntry {
+            number: 0,
+            at: self.now(),
+            who: who.into(),
+            what: what.into(),
+            on: on.into(),
+            detail: detail.into(),
+            chain: None,
+        }
+    }
+
+    /// After a commit is on disk: tell whoever watches, wake whoever has work.
+    fn landed(&self, task: &Task, done: &[Decided], wake: &Wake) {
+        if let Some((taken, _)) = &task.mail {
+            let r = &taken.record;
+            self.tell(News::MailTaken {
+                mail: r.id,
+                mailbox: r.mailbox.clone(),
+                from: r.from.clone(),
+                subject: r.subject.clone(),
+                drawer: r.drawer.clone(),
+                reason: r.reason.clone(),
+                partner: r.partner.clone(),
+            });
+        }
+        for ((number, _), decided) in task.inputs.iter().zip(done) {
+            for (response, step) in &decided.walked {
+                tracing::debug!(order = %number, %response, step = %step.step, to = %step.to, "walked");
+                self.tell(News::Walked { order: number.clone(), response: *response, step: step.clone() });
+            }
+        }
+        for (kind, subject, message, over) in &wake.alarms {
+            self.tell(News::Alarm { kind: *kind, subject: subject.clone(), message: message.clone(), over: *over });
+        }
+        if wake.sender {
+            self.inner.wake_sender.notify_one();
+        }
+        if wake.timer {
+            self.inner.wake_timer.notify_one();
+        }
+    }
+
+    /// Commits what belongs to no decision, and wakes whoever has work because of it.
+    pub(super) fn commit_extra(&self, commit: Commit) -> Result<(), StoreError> {
+        let wake = Wake::of(&commit);
+        self.store().commit(commit)?;
+        self.landed(&Task::default(), &[], &wake);
+        Ok(())
+    }
+}
+
+/// What a commit sets in motion once it landed.
+struct Wake {
+    sender: bool,
+    timer: bool,
+    alarms: Vec<(AlarmKind, String, String, bool)>,
+}
+
+impl Wake {
+    fn of(commit: &Commit) -> Wake {
+        Wake {
+            sender: commit.transmissions.iter().any(|t| t.status == TransmissionStatus::DoPush),
+            timer: commit.dossiers.iter().any(|d| d.dossier.next_due.is_some()),
+            alarms: commit
+                .alarms
+                .iter()
+                .map(|a| (a.kind, a.subject.clone(), a.message.clone(), a.ended_at.is_some()))
+                .collect(),
+        }
+    }
+}
+
+fn keep_written(commit: &mut Commit, writer: LetterWriter<'_>, order: Option<&OrderNumber>) {
+    for mut one in writer.written.into_inner() {
+        if order.is_none() {
+            one.transmission.order = None;
+        }
+        commit.transmissions.push(one.transmission);
+        commit.blobs.push(one.mime);
+        commit.tokens.extend(one.tokens);
+    }
+}
+
+fn put(
+    results: &mut [Option<Result<Vec<Decided>, StoreError>>],
+    index: usize,
+    result: Result<Vec<Decided>, StoreError>,
+) {
+    if let Some(slot) = results.get_mut(index) {
+        *slot = Some(result);
+    }
+}

@@ -1,0 +1,389 @@
+//! What is owed becomes finished MIME: addresses, tokens, words, threading, attachments.
+//!
+//! Called by the process before it walks the row that owes. What it writes is kept here until the
+//! decision is committed; when the decision is thrown away, so is this.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Gateway, Live};
+use crate::mail::encode::{Automatic, Enclosure, Outgoing};
+use crate::mail::token::{Bound, Secret, Tagging, Token};
+use crate::mail::{Address, Mail};
+use crate::model::{
+    About, Digest, Dossier, MailId, Owed, Recipient, Response, Transmission, TransmissionId, TransmissionKind as Kind,
+    TransmissionStatus, Writer,
+};
+use crate::standard::ubl_write;
+use crate::store::TokenRecord;
+use crate::template::Letter;
+
+/// Original mails above this are named but not attached.
+const ORIGINAL_BYTES_MAX: usize = 5 << 20;
+/// Of the partner's own words, so much is quoted.
+const PARTNER_WORDS_MAX: usize = 4_000;
+
+/// A transmission ready to be committed.
+pub(super) struct Written {
+    pub transmission: Transmission,
+    pub mime: Vec<u8>,
+    pub tokens: Vec<TokenRecord>,
+}
+
+/// A mail that is being taken in and cannot be read back from the store yet.
+#[derive(Clone)]
+pub(super) struct Fresh {
+    pub message_id: Option<String>,
+    pub references: Vec<String>,
+    pub words: String,
+    pub raw: std::sync::Arc<Vec<u8>>,
+}
+
+impl Fresh {
+    pub fn of(mail: &Mail, raw: std::sync::Arc<Vec<u8>>) -> Fresh {
+        let mut words = mail.readable();
+        if words.len() > PARTNER_WORDS_MAX {
+            let end = (0..=PARTNER_WORDS_MAX).rev().find(|at| words.is_char_boundary(*at)).unwrap_or(0);
+            words.truncate(end);
+            words.push_str(" ...");
+        }
+        Fresh { message_id: mail.message_id.clone(), references: mail.references.clone(), words, raw }
+    }
+}
+
+/// Where a kind of mail expects its answer, as the token's purpose.
+pub(super) fn purpose(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::ConfirmResponse => Some("decision"),
+        Kind::RequestNewResponse => Some("correction"),
+        Kind::SendOrderRecall => Some("recall"),
+        _ => None,
+    }
+}
+
+/// How tokens travel, from the configuration.
+pub(super) fn tagging(live: &Live) -> Tagging {
+    let config = &live.loaded.config.gateway;
+    match &config.reply_address {
+        None => Tagging::Plus { address: config.address.clone() },
+        Some(pattern) => match pattern.strip_prefix("{token}@") {
+            Some(domain) => Tagging::CatchAll { domain: domain.to_string() },
+            None => Tagging::Plus { address: pattern.replace("+{token}", "") },
+        },
+    }
+}
+
+/// The id of a transmission's mail: the same for every try, and recognisable when it comes back.
+pub(super) fn message_id(id: TransmissionId, live: &Live) -> String {
+    format!("{id}.postern@{}", domain(live))
+}
+
+/// The transmission that a Message-ID of ours names.
+pub(super) fn transmission_of(message_id: &str, live: &Live) -> Option<TransmissionId> {
+    let (local, own) = message_id.rsplit_once('@')?;
+    let id = local.strip_suffix(".postern")?;
+    (own.eq_ignore_ascii_case(domain(live)) && id.starts_with(['T', 't'])).then(|| id.parse().ok())?
+}
+
+fn domain(live: &Live) -> &str {
+    live.loaded.config.gateway.address.rsplit_once('@').map_or("postern.invalid", |(_, domain)| domain)
+}
+
+pub(super) struct LetterWriter<'a> {
+    pub gateway: &'a Gateway,
+    pub live: &'a Live,
+    pub now: Timestamp,
+    pub fresh: &'a BTreeMap<MailId, Fresh>,
+    /// The mail that caused this decision; receipts answer it.
+    pub cause: Option<MailId>,
+    pub written: RefCell<Vec<Written>>,
+}
+
+impl Writer for LetterWriter<'_> {
+    fn write(&mut self, owed: &Owed, dossier: &Dossier) -> Result<(), String> {
+        let groups = self.addressees(owed)?;
+        for (index, to) in groups.into_iter().enumerate() {
+            // Each approver gets a mail with a token of their own; the first carries the number that was decided.
+            let id = if index == 0 {
+                owed.id
+            } else {
+                self.gateway.inner.numbers.transmission().map_err(|e| e.to_string())?
+            };
+            let written = self.letter(owed, id, to, dossier)?;
+            self.written.borrow_mut().extend(written);
+        }
+        Ok(())
+    }
+}
+
+impl LetterWriter<'_> {
+    /// Whom it goes to: one entry a mail.
+    fn addressees(&self, owed: &Owed) -> Result<Vec<Vec<String>>, String> {
+        let policies = &self.live.loaded.policies;
+        let some = |addresses: Vec<String>, who: String| {
+            if addresses.is_empty() { Err(format!("{who} has no address to send to")) } else { Ok(vec![addresses]) }
+        };
+        match &owed.recipient {
+            Recipient::Partner(partner) => some(
+                policies.partners.get(partner).map(|p| p.recipients()).unwrap_or_default(),
+                format!("partner {partner}"),
+            ),
+            Recipient::Channel(channel) => some(
+                policies.channels.get(channel).map(|c| c.addresses.clone()).unwrap_or_default(),
+                format!("channel {channel}"),
+            ),
+            Recipient::Documents(channel) => some(
+                policies.channels.get(channel).map(|c| c.documents_to.clone()).unwrap_or_default(),
+                format!("documents of channel {channel}"),
+            ),
+            Recipient::Approvers { channel, addresses } if addresses.is_empty() => {
+                Err(format!("channel {channel} has no approvers"))
+            }
+            Recipient::Approvers { addresses, .. } => {
+                Ok(addresses.iter().map(|address| vec![address.clone()]).collect())
+            }
+            // Alarms are logged in any case.
+            Recipient::Operators if policies.operators.is_empty() => Ok(Vec::new()),
+            Recipient::Operators => Ok(vec![policies.operators.clone()]),
+            Recipient::Address(address) => Ok(vec![vec![address.clone()]]),
+        }
+    }
+
+    fn letter(
+        &self,
+        owed: &Owed,
+        id: TransmissionId,
+        to: Vec<String>,
+        dossier: &Dossier,
+    ) -> Result<Option<Written>, String> {
+        let response = owed.response.and_then(|id| dossier.responses.get(&id));
+        let first = to.first().cloned().unwrap_or_default();
+        if owed.kind == Kind::Receipt && !self.gateway.may_answer(&first) {
+            tracing::warn!(to = %first, "no receipt: too many automatic answers to this address within an hour (RFC 3834)");
+            return Ok(None);
+        }
+        let asks = self.asks(owed, response);
+        let tagging = tagging(self.live);
+        let mut tokens = Vec::new();
+        let mut token = None;
+        if let Some(purpose) = asks {
+            let secret = Secret::new(self.gateway.inner.secret.clone()).map_err(|e| e.to_string())?;
+            let made = secret.token(Bound { purpose, transmission: &id.to_string(), recipient: &first });
+            let hash: Digest = secret.fingerprint(&made).parse()?;
+            tokens.push(TokenRecord {
+                hash,
+                transmission: id,
+                order: Some(dossier.number.clone()),
+                response: owed.response,
+                version: response
+                    .and_then(|r| r.approval.as_ref())
+                    .filter(|_| purpose == "decision")
+                    .map_or(0, |a| a.version),
+                recipient: first.clone(),
+                expires_at: response
+                    .and_then(|r| r.approval.as_ref())
+                    .filter(|_| purpose == "decision")
+                    .and_then(|a| a.expires_at),
+                used_at: None,
+            });
+            token = Some(made);
+        }
+        let reply_to = token.as_ref().map(|token| tagging.address(token));
+        let fresh = self.origin(owed, response);
+        let fill_in = match (&token, response) {
+            (Some(token), Some(response)) if asks == Some("correction") => {
+                let settings = self.live.loaded.policies.settings(
+                    &dossier.order.as_ref().map(|o| o.channel.clone()).unwrap_or_default(),
+                    &response.partner,
+                );
+                let instruction = self
+                    .live
+                    .templates
+                    .word(&settings.language, "fill_in")
+                    .or_else(|| self.live.templates.word("en", "fill_in"));
+                Some(super::filled::block(
+                    response,
+                    dossier,
+                    token,
+                    instruction.unwrap_or("change the values after \"=\""),
+                ))
+            }
+            _ => None,
+        };
+        let human = token.as_ref().map(Token::to_string);
+        let words = self
+            .live
+            .templates
+            .write(&Letter {
+                owed,
+                dossier,
+                policies: &self.live.loaded.policies,
+                token: human.as_deref(),
+                reply_to: reply_to.as_deref(),
+                partner_words: fresh.as_ref().map(|fresh| fresh.words.as_str()),
+                fill_in: fill_in.as_deref(),
+                now: self.now,
+            })
+            .map_err(|diagnostic| diagnostic.to_string())?;
+        let config = &self.live.loaded.config.gateway;
+        let message_id = message_id(id, self.live);
+        let thread = self.thread(dossier, fresh.as_ref(), owed);
+        let outgoing = Outgoing {
+            from: Address {
+                name: Some(config.name.clone().unwrap_or_else(|| "Postern".into())),
+                address: config.address.clone(),
+            },
+            to: to.iter().map(|address| Address { name: None, address: address.clone() }).collect(),
+            cc: Vec::new(),
+            reply_to: reply_to.map(|address| Address { name: None, address }),
+            subject: words.subject.clone(),
+            date: self.now,
+            message_id: message_id.clone(),
+            in_reply_to: thread.last().filter(|_| thread.len() > 1 || answers_a_mail(owed.kind)).cloned(),
+            references: thread,
+            automatic: if answers_a_mail(owed.kind) { Automatic::Replied } else { Automatic::Generated },
+            text: words.text,
+            html: Some(words.html),
+            enclosures: self.enclosures(owed, response, dossier, fresh.as_ref()),
+            headers: Vec::new(),
+        };
+        let mime = outgoing.build(self.live.signer.as_ref()).map_err(|e| e.to_string())?;
+        let transmission = Transmission {
+            id,
+            kind: owed.kind,
+            status: TransmissionStatus::DoPush,
+            recipient: owed.recipient.clone(),
+            to,
+            subject: words.subject,
+            message_id,
+            content: Digest::of(&mime),
+            order: Some(dossier.number.clone()),
+            response: owed.response,
+            created_at: self.now,
+            next_retry: owed.not_before,
+            retry_count: 0,
+            attempts: Vec::new(),
+            error: None,
+            revision: 0,
+        };
+        Ok(Some(Written { transmission, mime, tokens }))
+    }
+
+    /// What answer a letter expects, if any.
+    fn asks(&self, owed: &Owed, response: Option<&Response>) -> Option<&'static str> {
+        match &owed.about {
+            About::Reminder { of_kind, .. } => purpose(*of_kind),
+            // A receipt carries a new token while lines are open and the question stands.
+            About::Receipt(receipt) => {
+                let pending = response.and_then(|r| r.approval.as_ref()).is_some_and(|a| a.decided_by.is_none());
+                let open = !receipt.open.is_empty() || receipt.outcome == crate::model::Outcome::NotUnderstood;
+                (pending && open).then_some("decision")
+            }
+            _ => purpose(owed.kind),
+        }
+    }
+
+    /// The partner's mail behind a letter, from this very decision or from the store.
+    fn origin(&self, owed: &Owed, response: Option<&Response>) -> Option<Fresh> {
+        let id = match owed.kind {
+            Kind::Receipt => self.cause,
+            _ => response.and_then(|r| r.mail),
+        }?;
+        if let Some(fresh) = self.fresh.get(&id) {
+            return Some(fresh.clone());
+        }
+        let needed =
+            matches!(owed.kind, Kind::RequestNewResponse | Kind::ConfirmResponse | Kind::Receipt | Kind::Reminder);
+        if !needed {
+            return None;
+        }
+        let store = self.gateway.store();
+        let record = store.mail(id).ok().flatten()?;
+        let raw = store.blob(&record.digest).ok().flatten()?;
+        Some(Fresh::of(&Mail::parse(&raw), std::sync::Arc::new(raw)))
+    }
+
+    /// References, oldest first: the mail that is answered, or the order's own thread.
+    fn thread(&self, dossier: &Dossier, fresh: Option<&Fresh>, owed: &Owed) -> Vec<String> {
+        let partner_thread = matches!(owed.kind, Kind::RequestNewResponse | Kind::Receipt)
+            || matches!(owed.about, About::Reminder { of_kind: Kind::RequestNewResponse, .. });
+        if let Some(fresh) = fresh.filter(|_| partner_thread)
+            && let Some(id) = &fresh.message_id
+        {
+            let mut thread = fresh.references.clone();
+            thread.push(id.clone());
+            return thread;
+        }
+        let digest = Digest::of(dossier.number.as_str().as_bytes()).to_string();
+        vec![format!("order.{}@{}", digest.get(..16).unwrap_or(&digest), domain(self.live))]
+    }
+
+    fn enclosures(
+        &self,
+        owed: &Owed,
+        response: Option<&Response>,
+        dossier: &Dossier,
+        fresh: Option<&Fresh>,
+    ) -> Vec<Enclosure> {
+        let mut files = Vec::new();
+        match (owed.kind, response) {
+            (Kind::ConfirmResponse, _) => {
+                if let Some(fresh) = fresh.filter(|fresh| fresh.raw.len() <= ORIGINAL_BYTES_MAX) {
+                    files.push(Enclosure {
+                        name: "original.eml".into(),
+                        media_type: "message/rfc822".into(),
+                        bytes: fresh.raw.as_ref().clone(),
+                    });
+                }
+            }
+            (Kind::SendResponseInitial | Kind::SendResponseContinuous | Kind::CreateDocuments, Some(response)) => {
+                let data = data(response, dossier);
+                let bytes = serde_json::to_vec_pretty(&data).unwrap_or_default();
+                files.push(Enclosure {
+                    name: format!("response-{}.json", response.id),
+                    media_type: "application/json".into(),
+                    bytes,
+                });
+                if let Some(order) = &dossier.order {
+                    let xml = ubl_write::order_response(order, response);
+                    files.push(Enclosure {
+                        name: format!("response-{}.xml", response.id),
+                        media_type: "application/xml".into(),
+                        bytes: xml.into_bytes(),
+                    });
+                }
+            }
+            _ => {}
+        }
+        files
+    }
+}
+
+/// RFC 3834: what answers a mail says so.
+fn answers_a_mail(kind: Kind) -> bool {
+    matches!(kind, Kind::RequestNewResponse | Kind::Receipt)
+}
+
+/// The response for the channel's machines: what was announced.
+fn data(response: &Response, dossier: &Dossier) -> serde_json::Value {
+    let lines = response.composed.as_ref().unwrap_or(&response.lines);
+    json!({
+        "v": 1,
+        "order_number": dossier.number,
+        "supplier_order_number": dossier.order.as_ref().and_then(|order| order.supplier_order_number.as_ref()),
+        "partner": response.partner,
+        "response": response.id,
+        "type": response.response_type,
+        "entry_date": response.entry_date,
+        "currency": dossier.order.as_ref().map(|order| &order.currency),
+        "positions": lines.iter().filter(|line| line.ignored.is_none()).map(|line| json!({
+            "position": line.position, "supplier_sku": line.supplier_sku, "shop_sku": line.shop_sku, "product_id": line.product_id, "name": line.name, "unit": line.unit,
+            "quantity_confirmed": line.quantity_confirmed, "confirmed_delivery_date": line.confirmed_date,
+            "quantity_backordered": line.quantity_backordered, "backordered_delivery_date": line.backordered_date,
+            "quantity_canceled": line.quantity_canceled, "reason": line.rcl, "price_net": line.price_net, "substitute_sku": line.substitute_sku,
+        })).collect::<Vec<_>>(),
+    })
+}

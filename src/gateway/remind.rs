@@ -1,0 +1,173 @@
+//! Reminding: what time alone changes. Reminders, escalation, expiry, steps that can be done again,
+//! alarms that stand too long, mails kept long enough, a disk that fills up.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Gateway;
+use super::send_out::blocking;
+use super::take_in::Trouble;
+use crate::model::policy::Pause;
+use crate::model::{About, AlarmKind, AlarmNews, Dossier, Owed, Recipient, TransmissionKind};
+use crate::process::Input;
+use crate::store::{Commit, StoreError};
+
+/// Dossiers looked at in one go.
+const BATCH: usize = 500;
+/// How often the house is swept: retention, alarms, silence.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Raw mails forgotten in one sweep.
+const FORGET_MAX: usize = 5_000;
+
+impl Gateway {
+    /// Lets time pass until `stop`.
+    pub async fn remind(&self, stop: CancellationToken) {
+        let mut swept = tokio::time::Instant::now();
+        loop {
+            let woken = self.inner.wake_timer.notified();
+            let gateway = self.clone();
+            match blocking(move || gateway.time_passes()).await {
+                Ok(count) if count >= BATCH => continue,
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "what is due could not be decided; trying again"),
+            }
+            if swept.elapsed() >= SWEEP {
+                swept = tokio::time::Instant::now();
+                let gateway = self.clone();
+                if let Err(error) = blocking(move || gateway.sweep()).await {
+                    tracing::error!(%error, "sweeping failed; trying again");
+                }
+            }
+            let gateway = self.clone();
+            let next = blocking(move || gateway.store().next_dossier_due()).await.ok().flatten();
+            let pause = next.map_or(SWEEP, |at| {
+                let millis =
+                    at.duration_since(self.now()).as_millis().clamp(50, SWEEP.as_millis().try_into().unwrap_or(60_000));
+                Duration::from_millis(u64::try_from(millis).unwrap_or(60_000))
+            });
+            tokio::select! {
+                () = woken => tokio::time::sleep(Duration::from_millis(20)).await,
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return,
+            }
+            if stop.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    /// Decides what is due now; returns how many dossiers were looked at.
+    pub fn time_passes(&self) -> Result<usize, StoreError> {
+        let due = self.store().due(self.now(), BATCH)?;
+        let count = due.len();
+        crate::drill::pass("remind.looked").map_err(StoreError::Away)?;
+        for (number, decided) in self.decide_each(due.into_iter().map(|number| (number, Input::Timer)).collect()) {
+            if let Err(error) = decided {
+                tracing::error!(order = %number, %error, "what is due could not be decided");
+            }
+        }
+        crate::drill::pass("remind.decided").map_err(StoreError::Away)?;
+        Ok(count)
+    }
+
+    /// Retention, alarms that stand, mailboxes that are silent.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        let live = self.live();
+        let now = self.now();
+        for (drawer, keep) in &live.loaded.config.retention {
+            let Ok(keep) = Pause::parse(keep) else { continue };
+            let span = keep.after(now, "UTC").duration_since(now);
+            let before = now.saturating_sub(span).unwrap_or(now);
+            let forgotten = self.store().forget_raw(drawer, before, FORGET_MAX)?;
+            if forgotten > 0 {
+                tracing::info!(drawer = %drawer, forgotten, "raw mails were kept long enough");
+            }
+        }
+        self.repeat_alarms()?;
+        self.silence()
+    }
+
+    /// An alarm that stands is told again after `alarm_reminder`. Alarms about an order are the process's own
+    /// affair; these are the others: mailboxes, transmissions, the disk.
+    fn repeat_alarms(&self) -> Result<(), StoreError> {
+        let live = self.live();
+        let now = self.now();
+        let settings = live.loaded.policies.settings(&"".into(), &"".into());
+        if settings.alarm_reminder.is_none() {
+            return Ok(());
+        }
+        for mut alarm in self.store().alarms(true, BATCH)? {
+            if alarm.response.is_some() || alarm.order.is_some() && alarm.kind != AlarmKind::TransmissionStuck {
+                continue;
+            }
+            let last = alarm.reminded_at.unwrap_or(alarm.started_at);
+            if settings.alarm_reminder.after(last, &settings.time_zone) > now {
+                continue;
+            }
+            alarm.reminded_at = Some(now);
+            let owed = Owed {
+                id: self.inner.numbers.transmission()?,
+                kind: TransmissionKind::Alarm,
+                recipient: Recipient::Operators,
+                response: alarm.response,
+                about: About::Alarm { alarm: alarm.clone(), news: AlarmNews::Reminder },
+                not_before: None,
+            };
+            let dossier = match &alarm.order {
+                Some(number) => self.store().dossier(number)?.unwrap_or_else(|| Dossier::new(number.clone())),
+                None => Dossier::new("".into()),
+            };
+            let mut commit = Commit::default();
+            self.write_into(&mut commit, &owed, &dossier);
+            tracing::warn!(alarm = %alarm.kind.name(), about = %alarm.subject, "still: {}", alarm.message);
+            commit.alarms.push(alarm);
+            self.commit_extra(commit)?;
+        }
+        Ok(())
+    }
+
+    /// NO_MAIL_SINCE: a mailbox that always had mail has none.
+    fn silence(&self) -> Result<(), StoreError> {
+        let live = self.live();
+        let now = self.now();
+        let health = self.health();
+        for mailbox in &live.loaded.config.mailboxes {
+            let Some(limit) = mailbox.no_mail_alarm.as_deref().and_then(|text| Pause::parse(text).ok()) else {
+                continue;
+            };
+            let Some(last) = health.get(&mailbox.name).and_then(|health| health.last_mail.or(health.last_success))
+            else {
+                continue;
+            };
+            let zone = live.loaded.policies.defaults.time_zone.as_deref().unwrap_or("UTC");
+            let subject = format!("mailbox {}", mailbox.name);
+            let mut commit = Commit::default();
+            if limit.after(last, zone) < now {
+                self.raise_alarm(
+                    &mut commit,
+                    AlarmKind::NoMailSince,
+                    &subject,
+                    &format!("no mail since {last}"),
+                    None,
+                    None,
+                    now,
+                );
+            } else {
+                self.end_alarm(&mut commit, AlarmKind::NoMailSince, &subject, now);
+            }
+            if !commit.alarms.is_empty() {
+                self.commit_extra(commit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Polling stops before the disk is full: a mail on the server is safer than one half in the store.
+    pub(super) fn disk_has_room(&self) -> Result<(), Trouble> {
+        let live = self.live();
+        let needed_mib = live.loaded.config.limits.disk_free_mib.unwrap_or(256);
+        let Some(free_mib) = self.store().health().free_bytes.map(|bytes| bytes >> 20) else { return Ok(()) };
+        if free_mib < needed_mib { Err(Trouble::DiskFull { free_mib, needed_mib }) } else { Ok(()) }
+    }
+}

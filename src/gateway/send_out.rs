@@ -1,0 +1,248 @@
+//! Sending out: what is due goes to the relay, and what the relay said is committed.
+//!
+//! The bytes and the Message-ID were fixed in the commit that owed the transmission, so every try is
+//! the same. Between the relay's 250 and our commit a crash can send it twice, identically: the only
+//! possible duplicate in the house.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{Gateway, News};
+use crate::model::{AlarmKind, Attempt, Transmission, TransmissionKind, TransmissionStatus as Status};
+use crate::store::{Commit, StoreError};
+use crate::wire::{Accepted, Envelope, Refusal, Relay};
+
+/// Transmissions looked at in one go.
+const BATCH: usize = 512;
+
+/// Attempts kept in full; beyond, the oldest give way (the count stays in `retry_count`).
+const ATTEMPTS_MAX: usize = 200;
+
+impl Gateway {
+    /// Sends what is due until `stop`.
+    pub async fn send_out(&self, relay: Arc<dyn Relay>, connections: usize, stop: CancellationToken) {
+        loop {
+            let woken = self.inner.wake_sender.notified();
+            let sent = self.send_due(&relay, connections).await;
+            if stop.is_cancelled() {
+                return;
+            }
+            match sent {
+                Ok(sent) if sent > 0 => continue,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "what is to be sent cannot be read; trying again");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+            let pause = self.until_next_sending().await;
+            tokio::select! {
+                () = woken => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Sends all that is due now; returns how many were tried.
+    pub async fn send_due(&self, relay: &Arc<dyn Relay>, connections: usize) -> Result<usize, StoreError> {
+        let gateway = self.clone();
+        let due = blocking(move || gateway.store().transmissions_due(gateway.now(), BATCH)).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        crate::drill::pass("send_out.looked").map_err(StoreError::Away)?;
+        let tried = due.len();
+        let mut results = futures_util::stream::iter(due)
+            .map(|transmission| {
+                let (gateway, relay) = (self.clone(), Arc::clone(relay));
+                async move { gateway.send_one(&*relay, transmission).await }
+            })
+            .buffer_unordered(connections.max(1) * 2)
+            .ready_chunks(64);
+        while let Some(done) = results.next().await {
+            let gateway = self.clone();
+            crate::drill::pass("send_out.answered").map_err(StoreError::Away)?;
+            blocking(move || gateway.record(done.into_iter().flatten().collect())).await?;
+            crate::drill::pass("send_out.recorded").map_err(StoreError::Away)?;
+        }
+        Ok(tried)
+    }
+
+    async fn send_one(&self, relay: &dyn Relay, transmission: Transmission) -> Option<(Transmission, Commit)> {
+        let gateway = self.clone();
+        let content = transmission.content;
+        let message = match blocking(move || gateway.store().blob(&content)).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return Some(self.broken(transmission, "its content is not in the store")),
+            Err(error) => return Some(self.broken(transmission, &error.to_string())),
+        };
+        let live = self.live();
+        let relay_config = &live.loaded.config.relay;
+        let from = relay_config.envelope_from.clone().unwrap_or_else(|| live.loaded.config.gateway.address.clone());
+        let envelope = Envelope { from, to: transmission.to.clone() };
+        if crate::drill::pass("send_out.read").is_err() {
+            return None;
+        }
+        let answer = relay.send(&envelope, &message).await;
+        if crate::drill::pass("send_out.accepted").is_err() {
+            return None;
+        }
+        Some(self.answered(transmission, answer))
+    }
+
+    /// What the relay's answer makes of a transmission.
+    fn answered(&self, mut transmission: Transmission, answer: Result<Accepted, Refusal>) -> (Transmission, Commit) {
+        let now = self.now();
+        let retry = self.live().loaded.retry(transmission.kind);
+        let mut commit = Commit::default();
+        let (ok, words) = match &answer {
+            Ok(accepted) => (true, accepted.answer.clone()),
+            Err(refusal) => (false, refusal.to_string()),
+        };
+        transmission.attempts.push(Attempt { at: now, answer: words.clone(), ok });
+        if transmission.attempts.len() > ATTEMPTS_MAX {
+            transmission.attempts.remove(1);
+        }
+        transmission.retry_count += 1;
+        match answer {
+            Ok(_) => {
+                // PUSHED and TRANSMISSIONED in one commit.
+                transmission.status = Status::Transmissioned;
+                transmission.next_retry = None;
+                transmission.error = None;
+                if transmission.retry_count > 1 {
+                    self.end_alarm(&mut commit, AlarmKind::TransmissionStuck, &transmission.id.to_string(), now);
+                }
+            }
+            Err(Refusal::Temporary { .. } | Refusal::Unsure { .. }) if transmission.retry_count < retry.max => {
+                transmission.error = Some(words);
+                transmission.next_retry = Some(backoff(now, &retry, transmission.retry_count, transmission.id.0));
+            }
+            Err(_) => {
+                transmission.status = Status::DoManualCheck;
+                transmission.next_retry = None;
+                transmission.error = Some(words);
+                self.stuck(&mut commit, &transmission, now);
+            }
+        }
+        (transmission, commit)
+    }
+
+    fn broken(&self, mut transmission: Transmission, why: &str) -> (Transmission, Commit) {
+        let now = self.now();
+        let mut commit = Commit::default();
+        transmission.attempts.push(Attempt { at: now, answer: why.to_string(), ok: false });
+        transmission.status = Status::DoManualCheck;
+        transmission.next_retry = None;
+        transmission.error = Some(why.to_string());
+        self.stuck(&mut commit, &transmission, now);
+        (transmission, commit)
+    }
+
+    /// Raises the alarm that a person must look at a transmission; an alarm mail itself only logs.
+    pub(super) fn stuck(&self, commit: &mut Commit, transmission: &Transmission, now: Timestamp) {
+        let message = format!(
+            "{} {} to {}: {}",
+            transmission.kind,
+            transmission.id,
+            transmission.to.join(", "),
+            transmission.error.as_deref().unwrap_or("")
+        );
+        tracing::warn!(transmission = %transmission.id, kind = %transmission.kind, "{message}");
+        if transmission.kind != TransmissionKind::Alarm {
+            self.raise_alarm(
+                commit,
+                AlarmKind::TransmissionStuck,
+                &transmission.id.to_string(),
+                &message,
+                transmission.order.as_ref(),
+                None,
+                now,
+            );
+        }
+    }
+
+    fn record(&self, done: Vec<(Transmission, Commit)>) -> Result<(), StoreError> {
+        let mut commits = Vec::with_capacity(done.len());
+        let mut news = Vec::with_capacity(done.len());
+        for (transmission, mut commit) in done {
+            news.push(News::Sent {
+                transmission: transmission.id,
+                kind: transmission.kind,
+                to: transmission.to.clone(),
+                subject: transmission.subject.clone(),
+                status: transmission.status,
+                answer: transmission.attempts.last().map(|attempt| attempt.answer.clone()).unwrap_or_default(),
+            });
+            commit.transmissions.push(transmission);
+            commits.push(commit);
+        }
+        for (result, news) in self.store().commit_many(commits).into_iter().zip(news) {
+            match result {
+                Ok(_) => self.tell(news),
+                // A person resent, canceled or marked it meanwhile: their word stands.
+                Err(StoreError::Stale(what)) => tracing::info!(%what, "changed while it was being sent"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn until_next_sending(&self) -> Duration {
+        let gateway = self.clone();
+        let next = blocking(move || gateway.store().next_transmission_due()).await.ok().flatten();
+        let longest = Duration::from_secs(30);
+        match next {
+            None => longest,
+            Some(at) => {
+                let seconds = at.duration_since(self.now()).as_millis().clamp(5, 30_000);
+                Duration::from_millis(u64::try_from(seconds).unwrap_or(30_000)).min(longest)
+            }
+        }
+    }
+}
+
+/// Doubling pauses with a little spread, so that a thousand transmissions do not come back at once.
+fn backoff(now: Timestamp, retry: &crate::config::Retry, tries: u32, seed: u64) -> Timestamp {
+    let seconds = |pause: crate::model::policy::Pause| pause.after(now, "UTC").as_second() - now.as_second();
+    let first = seconds(retry.delay).max(1);
+    let most = seconds(retry.delay_max).max(first);
+    let pause = first.saturating_mul(1_i64.checked_shl(tries.saturating_sub(1).min(30)).unwrap_or(i64::MAX)).min(most);
+    let spread = i64::try_from(seed.wrapping_mul(2_654_435_761) % 1_000).unwrap_or(0);
+    let millis = pause.saturating_mul(1_000).saturating_add(pause.saturating_mul(spread) / 10);
+    now.saturating_add(jiff::SignedDuration::from_millis(millis)).unwrap_or(now)
+}
+
+/// Runs store work off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(StoreError::Away(format!("a worker died: {error}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Retry;
+    use crate::model::policy::Pause;
+
+    /// A relay that is down for an hour must not be hammered, nor forgotten for a day.
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let now: Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
+        let retry =
+            Retry { max: 12, delay: Pause::Calendar { seconds: 30 }, delay_max: Pause::Calendar { seconds: 7200 } };
+        let seconds: Vec<i64> =
+            (1..=12).map(|tries| backoff(now, &retry, tries, 0).as_second() - now.as_second()).collect();
+        assert_eq!(seconds, [30, 60, 120, 240, 480, 960, 1920, 3840, 7200, 7200, 7200, 7200]);
+        let spread = backoff(now, &retry, 1, 77).as_second() - now.as_second();
+        assert!((30..=33).contains(&spread));
+    }
+}

@@ -1,0 +1,290 @@
+//! The way of a mail through the whole gateway, without sockets: what comes in, what is decided, what
+//! goes out. A failure here is an order that stands still, a partner asked for nothing, or a decision
+//! that nobody made.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod house;
+
+use house::House;
+use postern::gateway::desk::{Act, Request, TransmissionAction};
+use postern::model::{TransmissionKind as Kind, TransmissionStatus};
+
+const CLEAN: &str = "10 B1 8 100.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-21 ok";
+const DEAR: &str = "10 B1 8 110.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-28 ok";
+
+/// The plain case: if this fails nothing works.
+#[test]
+fn a_clean_response_closes_and_the_channel_is_told() {
+    let house = House::new();
+    house.order("4711");
+    let record = house.confirm("nord", "4711", CLEAN);
+    assert_eq!((record.drawer.as_str(), record.responses.len()), ("response", 1), "{}", record.reason);
+    assert_eq!(house.statuses("4711"), ["CLOSED"]);
+    let out = house.out_to("responses@shop.example");
+    assert!(out.mail.subject.contains("4711"), "{}", out.mail.subject);
+    assert!(out.mail.attachments.iter().any(|a| a.name.as_deref().is_some_and(|n| n.ends_with(".json"))));
+    let t = &house.transmissions("4711")[0];
+    assert_eq!(
+        (t.kind, t.status, t.attempts.len()),
+        (Kind::SendResponseInitial, TransmissionStatus::Transmissioned, 1)
+    );
+    let order = house.ask(Request::OrderShow { number: "4711".into() }).value;
+    assert_eq!(order["order"]["positions"][0]["announced"]["quantity_confirmed"], "8");
+}
+
+/// An approver's word must close it, and only the approver who was asked has a say.
+#[test]
+fn a_deviating_response_is_approved_by_reply() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", DEAR);
+    assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"]);
+    let out = house.out();
+    assert_eq!(out.len(), 2, "each approver gets a mail of their own");
+    let anna = out.iter().find(|o| o.to == ["anna@shop.example"]).unwrap();
+    let ben = out.iter().find(|o| o.to == ["ben@shop.example"]).unwrap();
+    assert_ne!(anna.reply_to(), ben.reply_to(), "tokens are personal");
+
+    let cases = [
+        (
+            "mallory@shop.example",
+            "APPROVE",
+            "Authentication-Results: mx.shop.example; dmarc=pass header.from=shop.example",
+            "stranger",
+        ),
+        (
+            "anna@shop.example",
+            "APPROVE",
+            "Authentication-Results: mx.shop.example; dmarc=fail header.from=shop.example",
+            "stranger",
+        ),
+        (
+            "anna@shop.example",
+            "APPROVE",
+            "Authentication-Results: mx.evil.example; dmarc=pass header.from=shop.example",
+            "stranger",
+        ),
+        ("anna@shop.example", "APPROVE", "X-Nothing: here", "stranger"),
+    ];
+    for (from, words, proof, drawer) in cases {
+        let record = house.reply_with(anna, from, words, proof);
+        assert_eq!(record.drawer, drawer, "{from} {proof}: {}", record.reason);
+        assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"], "{from} {proof}");
+    }
+    assert!(house.out().iter().all(|o| !o.to.contains(&"mallory@shop.example".to_string())), "strangers get no answer");
+
+    let record = house.reply(anna, "anna@shop.example", "APPROVE");
+    assert_eq!(record.drawer, "decision", "{}", record.reason);
+    assert_eq!(house.statuses("4711"), ["CLOSED"]);
+    assert!(house.kinds("4711").contains(&Kind::SendResponseInitial));
+    house.out();
+    let late = house.reply(ben, "ben@shop.example", "DECLINE");
+    assert_eq!(late.drawer, "decision");
+    assert_eq!(house.statuses("4711"), ["CLOSED"], "the first decision won");
+    let told = house.out_to("ben@shop.example");
+    assert!(told.mail.text.unwrap().contains("anna@shop.example"), "ben hears who decided");
+}
+
+/// Words that are no clear decision must never move goods.
+#[test]
+fn what_is_not_clearly_a_decision_changes_nothing() {
+    for words in [
+        "yes, but only if they come on Friday",
+        "APPROVE\nDECLINE",
+        "Could you call me?",
+        "I approve of your shirt",
+        "",
+    ] {
+        let house = House::new();
+        house.order("4711");
+        house.confirm("nord", "4711", DEAR);
+        let out = house.out();
+        let anna = out.iter().find(|o| o.to == ["anna@shop.example"]).unwrap();
+        house.reply(anna, "anna@shop.example", words);
+        assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"], "{words}");
+    }
+}
+
+/// A decline must reach the partner, and its answer must come back to the order.
+#[test]
+fn a_declined_response_is_recalled_and_the_partner_answers() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", DEAR);
+    let out = house.out();
+    let anna = out.iter().find(|o| o.to == ["anna@shop.example"]).unwrap();
+    house.reply(anna, "anna@shop.example", "DECLINE");
+    assert_eq!(house.statuses("4711"), ["FAILED"]);
+    let recall = house.out().into_iter().find(|o| o.to == ["ab@nord.example"]).expect("a recall goes to the partner");
+    let record = house.reply(&recall, "ab@nord.example", "RECALLED");
+    assert_eq!(record.drawer, "recall-answer", "{}", record.reason);
+    let order = house.ask(Request::OrderShow { number: "4711".into() }).value;
+    assert_eq!(order["recalls"][0]["state"], "RECALLED", "{order:#}");
+}
+
+/// A partner's mistake must come back mended, and the mended one must take the place of the first.
+#[test]
+fn a_faulty_response_is_asked_for_again_and_superseded() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", "10 B1 9 100.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-21 ok");
+    assert_eq!(house.statuses("4711"), ["IN_EXTERNAL_PROCESSING"]);
+    let request = house.out_to("ab@nord.example");
+    let text = request.mail.text.clone().unwrap();
+    assert!(text.contains('9') && text.contains('8'), "it says what was read and what is needed: {text}");
+    assert_eq!(request.mail.in_reply_to.len(), 1, "on the partner's own thread");
+    house.confirm("nord", "4711", CLEAN);
+    assert_eq!(house.statuses("4711"), ["FAILED", "CLOSED"]);
+    assert_eq!(house.responses("4711")[0].failed_because.as_deref().map(|w| w.contains("superseded")), Some(true));
+}
+
+/// A response that comes before its order must not be lost.
+#[test]
+fn an_unknown_order_is_checked_again_when_it_is_registered() {
+    let house = House::new();
+    house.confirm("nord", "4711", CLEAN);
+    assert_eq!(house.responses("4711").len(), 1);
+    assert_ne!(house.statuses("4711"), ["CLOSED"]);
+    house.order("4711");
+    assert_eq!(house.statuses("4711"), ["CLOSED"]);
+}
+
+/// A partner must neither touch another's order nor learn that it exists.
+#[test]
+fn another_partners_order_looks_like_none() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("ost", "4711", CLEAN);
+    house.confirm("ost", "9999", CLEAN);
+    let out = house.out();
+    let words: Vec<String> = out
+        .iter()
+        .filter(|o| o.to == ["ab@ost.example"])
+        .map(|o| o.mail.text.clone().unwrap().replace("9999", "4711"))
+        .collect();
+    assert_eq!(words.len(), 2);
+    let plain = |text: &str| {
+        text.lines().filter(|line| !line.contains("#---") && !line.contains('-')).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(plain(&words[0]), plain(&words[1]), "both answers say the same");
+    house.confirm("nord", "4711", CLEAN);
+    assert!(
+        house.statuses("4711").contains(&"CLOSED"),
+        "and the order's own partner is not held up: {:?}",
+        house.statuses("4711")
+    );
+}
+
+/// The same mail twice must do nothing twice.
+#[test]
+fn copies_do_nothing_twice() {
+    let house = House::new();
+    house.order("4711");
+    let raw = house.confirmation("nord", "4711", CLEAN, "");
+    house.feed(&raw);
+    house.feed(&raw);
+    let other_way = house.feed(&format!("Received: by another mailbox\n{raw}"));
+    assert_eq!(other_way.drawer, "duplicate");
+    assert_eq!(house.responses("4711").len(), 1);
+    assert_eq!(house.out().len(), 1);
+}
+
+/// Robots must never decide, and never get an answer.
+#[test]
+fn robots_and_strangers_are_kept_and_not_answered() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", DEAR);
+    let anna = house.out().remove(0);
+    let auto = house.reply_with(
+        &anna,
+        "anna@shop.example",
+        "APPROVE",
+        "Auto-Submitted: auto-replied\nAuthentication-Results: mx.shop.example; dmarc=pass header.from=shop.example",
+    );
+    assert_eq!(auto.drawer, "auto-reply");
+    let stranger = house.feed(
+        "From: x@nowhere.example\nTo: orders@shop.example\nSubject: hello\nMessage-ID: <s@x>\n\nYour order 4711\n",
+    );
+    assert_eq!(stranger.drawer, "stranger");
+    let unreadable =
+        house.feed("From: ab@nord.example\nTo: orders@shop.example\nSubject: Newsletter\nMessage-ID: <n@x>\n\nBuy!\n");
+    assert_eq!(unreadable.drawer, "unreadable");
+    assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"]);
+    assert!(house.out().iter().all(|o| !o.to[0].contains("nowhere") && !o.to[0].contains("nord")));
+}
+
+/// What the relay refuses must not be forgotten, and a person's word must count.
+#[test]
+fn refused_transmissions_wait_for_a_person() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", CLEAN);
+    *house.relay.refuse.lock().unwrap() = Some(postern::wire::Refusal::Temporary { answer: "451 later".into() });
+    house.out();
+    let t = house.transmissions("4711").remove(0);
+    assert_eq!((t.status, t.retry_count), (TransmissionStatus::DoPush, 1));
+    assert!(t.next_retry.is_some());
+    *house.relay.refuse.lock().unwrap() = Some(postern::wire::Refusal::Permanent { answer: "550 no".into() });
+    house.wait(1);
+    house.out();
+    let t = house.transmissions("4711").remove(0);
+    assert_eq!(t.status, TransmissionStatus::DoManualCheck);
+    assert_eq!(
+        house.ask(Request::Alarms { open_only: true, limit: 10 }).value["alarms"][0]["kind"],
+        "TRANSMISSION_STUCK"
+    );
+    *house.relay.refuse.lock().unwrap() = None;
+    let reply = house.ask(Request::TransmissionAct { id: t.id, action: TransmissionAction::Resend, by: "test".into() });
+    assert!(reply.ok, "{reply:?}");
+    assert!(
+        house
+            .out()
+            .iter()
+            .any(|o| o.to == ["responses@shop.example"] && o.mail.message_id.as_deref() == Some(&t.message_id))
+    );
+    let t = house.transmissions("4711").remove(0);
+    assert_eq!((t.status, t.attempts.len()), (TransmissionStatus::Transmissioned, 4));
+}
+
+/// What a person does must work, be audited and be refused with a reason where it cannot be.
+#[test]
+fn people_correct_force_and_give_up() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", "10 B1 9 100.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-21 ok");
+    let id = house.responses("4711")[0].id;
+    let act = |action: Act, id| {
+        house.ask(Request::ResponseAct { id, action, by: "otto".into(), reason: "the partner phoned".into() })
+    };
+    assert!(
+        act(Act::Edit(vec!["20.quantity_confirmd=8".into()]), id).message.contains("did you mean `quantity_confirmed`")
+    );
+    let reply = act(Act::Edit(vec!["10.quantity_confirmed=8".into()]), id);
+    assert!(reply.ok, "{reply:?}");
+    assert_eq!(house.statuses("4711"), ["COPIED_FOR_MANUAL_EDIT", "CLOSED"]);
+    assert!(!act(Act::Force, id).ok, "what has ended cannot be forced");
+    let audit = house.ask(Request::Audit { after: 0, limit: 100 }).value;
+    assert!(audit["entries"].to_string().contains("otto"), "{audit:#}");
+    assert!(house.ask(Request::AuditVerify).ok);
+}
+
+/// Bad mails must be kept, say why, and not hold up the next.
+#[test]
+fn broken_mails_do_not_stop_the_next() {
+    let house = House::new();
+    house.order("4711");
+    let parts: String = (0..1_100).map(|i| format!("--b\nContent-Type: text/plain\n\npart {i}\n")).collect();
+    let bad = [
+        "garbage without any header".to_string(),
+        "From: ab@nord.example\nSubject: Confirmation\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nYour ord".to_string(),
+        format!("From: ab@nord.example\nSubject: Confirmation 1\nContent-Type: multipart/mixed; boundary=b\n\n{parts}--b--\n"),
+        "From: ab@nord.example\nSubject: Confirmation 2\nContent-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\n\nbm8gcGRm\n".to_string(),
+    ];
+    for raw in &bad {
+        let record = house.feed(raw);
+        assert!(!record.reason.is_empty(), "{} has no reason", record.drawer);
+    }
+    house.confirm("nord", "4711", CLEAN);
+    assert_eq!(house.statuses("4711"), ["CLOSED"]);
+}
