@@ -125,8 +125,8 @@ fn receipts() -> Vec<Example> {
         About::Receipt(Receipt {
             outcome,
             lines: vec![
-                ("ja, aber nur wenn 20 pünktlich kommt".into(), "a condition: nothing is decided".into()),
-                ("Danke | Anna".into(), "a comment".into()),
+                ("ja, aber nur wenn 20 pünktlich kommt".into(), "a condition or a limit: decides nothing".into()),
+                ("Danke | Anna".into(), "comment".into()),
             ],
             approved: approved.to_vec(),
             declined: declined.to_vec(),
@@ -139,7 +139,11 @@ fn receipts() -> Vec<Example> {
         ("partly", receipt(O::Partly, &[20], &[], &[30, 40], None), partly_decided()),
         ("already_decided", receipt(O::AlreadyDecided, &[], &[], &[], Some("ben@nordlicht.example")), declined()),
         ("no_longer_asked", receipt(O::NoLongerAsked, &[], &[], &[], None), deviating()),
-        ("not_understood", receipt(O::NotUnderstood, &[], &[], &[20, 30, 40], None), deviating()),
+        (
+            "not_understood",
+            receipt(O::NotUnderstood, &[], &[], &[20, 30, 40], Some("line 50 is not in question")),
+            deviating(),
+        ),
         ("comment", receipt(O::Comment, &[], &[], &[20, 30, 40], None), deviating()),
         ("asked", receipt(O::Asked, &[], &[], &[20, 30, 40], None), deviating()),
         ("on_hold", receipt(O::OnHold, &[], &[], &[20, 30, 40], Some("2026-11-24 09:00")), deviating()),
@@ -418,7 +422,7 @@ fn declined() -> Dossier {
         response: RESPONSE,
         partner: partner_id(),
         positions: recalled(),
-        reason: "price and date are not accepted".into(),
+        reason: "declined by anna@nordlicht.example".into(),
         state: RecallState::Open,
         asked_at: hours(-24),
         held_until: None,
@@ -436,7 +440,7 @@ fn recalled() -> BTreeMap<u32, Decimal> {
 }
 
 fn recall() -> About {
-    About::Recall { positions: recalled(), reason: "price and date are not accepted".into() }
+    About::Recall { positions: recalled(), reason: "declined by anna@nordlicht.example".into() }
 }
 
 fn composed() -> Dossier {
@@ -456,7 +460,7 @@ fn question() -> About {
 }
 
 fn withdrawal() -> About {
-    About::Withdrawal { of: QUESTION, reason: "the partner sent a newer response".into() }
+    About::Withdrawal { of: QUESTION, reason: "nordwind sent a newer response".into() }
 }
 
 fn alarm(news: AlarmNews) -> About {

@@ -19,7 +19,7 @@ const PRE: &str = "margin:0 0 12px;padding:10px 12px;border:1px solid #d0d7de;ba
 const TABLE: &str = "border-collapse:collapse;width:100%;margin:0 0 12px;font-size:14px";
 const TH: &str = "padding:6px 8px;border:1px solid #d0d7de;background:#eef1f4;font-weight:600;vertical-align:bottom";
 const TD: &str = "padding:6px 8px;border:1px solid #d0d7de;vertical-align:top;font-weight:400";
-const BUTTON: &str = "display:inline-block;padding:5px 12px;border:1px solid #0b5cad;background:#0b5cad;color:#ffffff;font-weight:600;text-decoration:none";
+const BUTTON: &str = "display:inline-block;padding:4px 12px;border:1px solid #0b5cad;background:#e8f1fb;color:#0a4a8c;font-weight:600;text-decoration:none;white-space:nowrap";
 const LINK: &str = "color:#0b5cad";
 
 pub fn render(blocks: &[Block], answers: &Answers<'_>) -> String {
@@ -69,8 +69,9 @@ fn draw(table: &Table, answers: &Answers<'_>, out: &mut String) {
         out.push_str("<tr>");
         for (index, cell) in row.iter().enumerate() {
             let align = align(index);
-            // An amount that breaks at its blank is read wrong.
-            let whole = if align == "right" && plain(cell).chars().count() < 20 { ";white-space:nowrap" } else { "" };
+            // An amount or an article number that breaks is read wrong.
+            let short = (index == 0 || align == "right") && plain(cell).chars().count() < 20;
+            let whole = if short { ";white-space:nowrap" } else { "" };
             let cell = words(cell, answers);
             let style = format!("align=\"{align}\" style=\"{TD};text-align:{align}{whole}\"");
             out.push_str(&match index {

@@ -21,7 +21,9 @@ pub struct Language {
 }
 
 /// Tables whose keys each language chooses itself.
-const OPEN_TABLES: &[&str] = &["format.currency."];
+const OPEN_TABLES: &[&str] = &["format.currency.", "phrase."];
+/// Sentences that other rooms write in English; a language lists them with `{}` for what changes.
+const PHRASES: &str = "phrase.";
 
 impl Language {
     /// Reads a `words.toml`; what is missing comes from `english`. Warnings name missing and unknown keys.
@@ -98,6 +100,24 @@ impl Language {
 
     pub fn has(&self, key: &str) -> bool {
         self.words.contains_key(key)
+    }
+
+    /// A sentence of another room (why a question was withdrawn, how a line was read) in this language;
+    /// as it is where the language does not list it.
+    pub fn phrase(&self, said: &str) -> String {
+        let listed = self.words.range(PHRASES.to_string()..).take_while(|(key, _)| key.starts_with(PHRASES));
+        for (key, translated) in listed {
+            let Some(found) = key.get(PHRASES.len()..).and_then(|pattern| capture(pattern, said)) else { continue };
+            let mut found = found.into_iter();
+            let mut parts = translated.split("{}");
+            let mut out = parts.next().unwrap_or("").to_string();
+            for part in parts {
+                out.push_str(found.next().unwrap_or(""));
+                out.push_str(part);
+            }
+            return out;
+        }
+        said.to_string()
     }
 
     /// `1.768,40`: at least `least` decimals, never rounded off beyond `most`.
@@ -205,6 +225,24 @@ pub fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// What stands for each `{}` of the pattern, where the text matches.
+fn capture<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
+    let mut parts = pattern.split("{}");
+    let mut rest = text.strip_prefix(parts.next()?)?;
+    let mut found = Vec::new();
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        let at = match parts.peek() {
+            Some(_) => rest.find(part)?,
+            None if rest.ends_with(part) => rest.len() - part.len(),
+            None => return None,
+        };
+        found.push(rest.get(..at)?);
+        rest = rest.get(at + part.len()..)?;
+    }
+    rest.is_empty().then_some(found)
 }
 
 fn strftime(pattern: &str, at: Timestamp, zone: &TimeZone) -> Result<String, jiff::Error> {
@@ -321,6 +359,11 @@ mod tests {
         assert_eq!(unknown.help.as_deref(), Some("did you mean `count.days`?"));
         assert!(warnings.iter().any(|w| w.code == "TPL013" && w.message.contains("`count.days`")));
         assert_eq!(language.days(2), english.days(2), "the English word stands in");
+        assert_eq!(
+            capture("line {} was decided by {} already", "line 20 was decided by a@b already"),
+            Some(vec!["20", "a@b"])
+        );
+        assert_eq!(capture("line {} is open", "line 20 is not open"), None);
         assert_eq!(fill("{a} {b} {c}", &[("a", "{b}"), ("b", "2")]), "{b} 2 {c}");
     }
 }

@@ -56,6 +56,7 @@ fn names(templates: &Templates, compiled: &Compiled) -> Vec<Diagnostic> {
     for (path, text) in templates.sources.iter().filter(|(path, _)| path.ends_with(".j2")) {
         let parts: Vec<&str> = path.split('/').collect();
         let (own, file) = match parts.as_slice() {
+            ["shared", file] => (code == "en", *file),
             [lang, file] => (*lang == code, *file),
             ["partner" | "channel", _, lang, file] => (*lang == code, *file),
             ["partner" | "channel", _, file] => (code == "en", *file),
@@ -64,10 +65,12 @@ fn names(templates: &Templates, compiled: &Compiled) -> Vec<Diagnostic> {
         if !own {
             continue;
         }
-        if !templates.sources.contains_key(&format!("en/{file}")) {
+        let shared = format!("shared/{file}");
+        if !templates.sources.contains_key(&format!("en/{file}")) && !templates.sources.contains_key(&shared) {
             let mut warning =
                 Diagnostic::warning("TPL015", "there is no such letter; nothing uses this file").in_file(path);
-            let letters = sources::letters(&templates.sources);
+            let letters: Vec<String> =
+                sources::letters(&templates.sources).into_iter().chain(sources::tables(&templates.sources)).collect();
             if let Some(meant) = nearest(file, letters.iter().map(String::as_str)) {
                 warning = warning.help(format!("did you mean `{meant}`?"));
             }
@@ -87,6 +90,7 @@ fn names(templates: &Templates, compiled: &Compiled) -> Vec<Diagnostic> {
             }
         }
         let mut allowed = shown.clone();
+        allowed.extend(blocks(templates.source(&shared)));
         if parts.len() > 2 {
             allowed.extend(blocks(templates.source(&format!("{code}/{file}"))));
         }

@@ -29,7 +29,8 @@
 //! `partner/ID/LETTER.j2`, `channel/ID/LETTER.j2`, or below a folder of the language
 //! (`partner/ID/de/LETTER.j2`); the partner's come before the channel's, `{{ super() }}` is the block
 //! beneath. A new language is a new folder; what it lacks is taken from English, and the lint tells.
-//! `frame.html` is the page around the HTML part.
+//! Tables stand in `shared/` and are put in by `{% include "deviations.j2" %}`; a language, partner or
+//! channel may have its own. `frame.html` is the page around the HTML part.
 //!
 //! The variables are listed by [`variables`] (`postern template variables LETTER`).
 
@@ -305,7 +306,7 @@ impl Compiled {
         let mut complaints: Vec<Diagnostic> = Vec::new();
         let none = [String::new()];
         let (channels, partners) = (sources::owners(sources, "channel"), sources::owners(sources, "partner"));
-        for file in sources::letters(sources) {
+        for file in sources::letters(sources).into_iter().chain(sources::tables(sources)) {
             let pairs = none.iter().chain(&channels).map(|channel| (channel.as_str(), ""));
             for (channel, partner) in pairs.chain(partners.iter().map(|partner| ("", partner.as_str()))) {
                 let chain = Chain { file: &file, channel, partner, level: 0 };

@@ -1,6 +1,7 @@
 //! The files letters are made of: those built in, and a folder's over them.
 //!
-//! `LANG/words.toml`, `LANG/LETTER.j2`, `frame.html`; and blocks overridden for one partner or channel
+//! `LANG/words.toml`, `LANG/LETTER.j2`; tables that all languages share, `shared/TABLE.j2`; the page of
+//! the HTML part, `frame.html`; and blocks overridden for one partner or channel
 //! in `partner/ID/[LANG/]LETTER.j2` and `channel/ID/[LANG/]LETTER.j2`.
 
 use std::collections::BTreeMap;
@@ -15,6 +16,12 @@ macro_rules! built_in {
     ($($lang:literal: [$($file:literal),* $(,)?],)*) => {
         const BUILTIN: &[(&str, &str)] = &[
             ("frame.html", include_str!("../../templates/frame.html")),
+            ("shared/alarm_facts.j2", include_str!("../../templates/shared/alarm_facts.j2")),
+            ("shared/deviations.j2", include_str!("../../templates/shared/deviations.j2")),
+            ("shared/lines.j2", include_str!("../../templates/shared/lines.j2")),
+            ("shared/ordered.j2", include_str!("../../templates/shared/ordered.j2")),
+            ("shared/readings.j2", include_str!("../../templates/shared/readings.j2")),
+            ("shared/recalled.j2", include_str!("../../templates/shared/recalled.j2")),
             $($((concat!($lang, "/", $file), include_str!(concat!("../../templates/", $lang, "/", $file))),)*)*
         ];
     };
@@ -45,7 +52,7 @@ macro_rules! languages {
     };
 }
 
-languages!("en");
+languages!("en", "de", "sv", "fr");
 
 /// Larger files are no letters.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -122,7 +129,16 @@ pub fn languages(sources: &Sources) -> Vec<String> {
 
 /// The names of letters: all that English has.
 pub fn letters(sources: &Sources) -> Vec<String> {
-    let files = sources.keys().filter_map(|path| path.strip_prefix("en/"));
+    files_of(sources, "en/")
+}
+
+/// The names of the tables that letters share.
+pub fn tables(sources: &Sources) -> Vec<String> {
+    files_of(sources, "shared/")
+}
+
+fn files_of(sources: &Sources, folder: &str) -> Vec<String> {
+    let files = sources.keys().filter_map(|path| path.strip_prefix(folder));
     files.filter(|file| file.ends_with(".j2")).map(str::to_string).collect()
 }
 
@@ -161,8 +177,9 @@ impl<'a> Chain<'a> {
         let (owner, id) = match self.level {
             0 => {
                 let own = format!("{lang}/{}", self.file);
+                let shared = format!("shared/{}", self.file);
                 let english = format!("en/{}", self.file);
-                return [own, english].into_iter().find(|path| sources.contains_key(path));
+                return [own, shared, english].into_iter().find(|path| sources.contains_key(path));
             }
             1 => ("channel", self.channel),
             _ => ("partner", self.partner),

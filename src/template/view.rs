@@ -241,7 +241,7 @@ pub struct RecallLine {
     pub name: Option<String>,
     pub quantity: Decimal,
     pub unit: Option<String>,
-    /// What differs: `Price: 181.10 EUR (Ordered: 176.80 EUR)`.
+    /// What differs: `Price: 181.10 EUR (ordered 176.80 EUR)`.
     pub why: Vec<String>,
 }
 
@@ -374,12 +374,12 @@ impl View {
                         .lines
                         .iter()
                         .take(QUOTED_LINES_MAX)
-                        .map(|(said, read_as)| Reading { said: said.clone(), read_as: read_as.clone() })
+                        .map(|(said, read_as)| Reading { said: said.clone(), read_as: language.phrase(read_as) })
                         .collect(),
                     approved: receipt.approved.clone(),
                     declined: receipt.declined.clone(),
                     open: receipt.open.clone(),
-                    detail: receipt.detail.clone(),
+                    detail: receipt.detail.as_deref().map(|detail| language.phrase(detail)),
                 }),
                 _ => None,
             },
@@ -395,7 +395,9 @@ impl View {
                 _ => None,
             },
             withdrawal: match &owed.about {
-                About::Withdrawal { of, reason } => Some(WithdrawalView { of: of.to_string(), reason: reason.clone() }),
+                About::Withdrawal { of, reason } => {
+                    Some(WithdrawalView { of: of.to_string(), reason: language.phrase(reason) })
+                }
                 _ => None,
             },
             question: match &owed.about {
@@ -581,13 +583,13 @@ fn recall(letter: &Letter<'_>, frame: &Frame<'_>, language: &Language) -> Option
             unit: position.and_then(|position| position.unit.clone()),
             why: why
                 .map(|one| {
-                    let ordered = language.text("column.ordered");
-                    format!("{}: {} ({}: {})", one.what, one.confirmed, ordered, one.ordered)
+                    let values = [("what", &*one.what), ("confirmed", &*one.confirmed), ("ordered", &*one.ordered)];
+                    language.fill("deviating.why", &values)
                 })
                 .collect(),
         }
     });
-    Some(RecallView { reason: reason.clone(), positions: lines.collect(), asked_at })
+    Some(RecallView { reason: language.phrase(reason), positions: lines.collect(), asked_at })
 }
 
 fn reminder(letter: &Letter<'_>, frame: &Frame<'_>) -> Option<ReminderView> {
