@@ -63,6 +63,8 @@ pub enum Verb {
     Hold,
     Status,
     Help,
+    /// Takes a decline back while its recall is still held.
+    Undo,
     /// A supplier's answer to a recall: it was stopped.
     Recalled,
     /// A supplier's answer to a recall: it was not.
@@ -602,6 +604,7 @@ impl fmt::Display for Verb {
             Verb::Hold => "HOLD",
             Verb::Status => "STATUS",
             Verb::Help => "HELP",
+            Verb::Undo => "UNDO",
             Verb::Recalled => "RECALLED",
             Verb::TooLate => "TOO LATE",
             Verb::Release => "RELEASE",
@@ -663,7 +666,7 @@ impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.verb)?;
         match (&self.argument, self.verb) {
-            (Argument::None, Verb::Status | Verb::Help) => Ok(()),
+            (Argument::None, Verb::Status | Verb::Help | Verb::Undo) => Ok(()),
             (Argument::None, _) => write!(f, " {}", self.scope),
             (argument, Verb::Change) => write!(f, " {} {argument}", self.scope),
             (argument, _) => write!(f, " {argument}"),
@@ -761,6 +764,7 @@ fn meaning(name: &str) -> Option<Meaning> {
         "hold" => Meaning::Verb(Verb::Hold),
         "status" => Meaning::Verb(Verb::Status),
         "help" => Meaning::Verb(Verb::Help),
+        "undo" => Meaning::Verb(Verb::Undo),
         "recalled" => Meaning::Verb(Verb::Recalled),
         "too_late" => Meaning::Verb(Verb::TooLate),
         "release" => Meaning::Verb(Verb::Release),

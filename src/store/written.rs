@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(walk(&log), Ok(4));
         let changes: [(&str, fn(&mut Vec<AuditEntry>)); 6] = [
             ("2", |log| log[1].who = "eve@shop.example".into()),
-            ("3", |log| log[2].at = log[2].at + jiff::SignedDuration::from_nanos(1)),
+            ("3", |log| log[2].at += jiff::SignedDuration::from_nanos(1)),
             ("2", |log| drop(log.remove(1))),
             ("2", |log| log.swap(1, 2)),
             ("1", |log| log[0].chain = None),

@@ -122,8 +122,9 @@ fn written(templates: &Templates, compiled: &Compiled) -> Vec<Diagnostic> {
         let Ok(file) = super::file_of(letter.owed) else { continue };
         let none = String::new();
         let owners = std::iter::once((&none, &none))
-            .chain(channels.iter().map(|channel| (channel, &none)))
-            .chain(partners.iter().map(|partner| (&none, partner)));
+            // Nobody's blocks are used where the letter does not know the channel or partner.
+            .chain(channels.iter().filter(|_| frame.channel.is_some()).map(|channel| (channel, &none)))
+            .chain(partners.iter().filter(|_| frame.partner.is_some()).map(|partner| (&none, partner)));
         for (channel, partner) in owners {
             let chain = Chain { file, channel, partner, level: 0 };
             let Some(chain) = chain.top(3, code, &templates.sources) else { continue };

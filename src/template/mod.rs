@@ -83,6 +83,13 @@ pub struct Letter<'a> {
     pub now: Timestamp,
 }
 
+impl Letter<'_> {
+    /// The language its reader is written to in, as configured (a folder below `templates/`).
+    pub fn language(&self) -> String {
+        Frame::of(self).language
+    }
+}
+
 /// A letter in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
