@@ -359,12 +359,15 @@ impl Compiled {
         let Some((path, text)) = path.and_then(|path| Some((path.clone(), sources.get(&path)?))) else {
             return diagnostic.in_file(name);
         };
-        let shift = chain.map_or(0, |chain| extends(&chain, text).len());
-        let span = error.range().map(|range| range.start.saturating_sub(shift)..range.end.saturating_sub(shift));
+        let before = chain.map_or(String::new(), |chain| extends(&chain, text));
+        // The engine counts in the text that it was given.
+        let given = format!("{before}{}", standalone(text));
+        let trusted = |range: &std::ops::Range<usize>| Some(line_column(&given, range.start).0) == error.line();
+        let shift = before.len();
+        let span = error.range().filter(trusted);
+        let span = span.map(|range| range.start.saturating_sub(shift)..range.end.saturating_sub(shift));
         match (span, error.line()) {
-            (Some(span), _) if line_column(text, span.start).0 == error.line().unwrap_or(1) => {
-                diagnostic.at(&path, text, span)
-            }
+            (Some(span), _) => diagnostic.at(&path, text, span),
             (_, Some(line)) => {
                 let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
                 let length = text.get(start..).and_then(|rest| rest.lines().next()).map_or(0, str::len);
