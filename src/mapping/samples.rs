@@ -143,3 +143,62 @@ fn shown(value: &Json) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples that newcomers copy, and that the demo runs on, must be read as they say.
+    #[test]
+    fn the_examples_are_read_as_expected() {
+        let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/mappings"));
+        let (library, found) = Library::load(dir);
+        assert_eq!(found, []);
+        assert_eq!(library.mappings.len(), 3);
+        for mapping in &library.mappings {
+            let (samples, found) = test(mapping, &library, &super::super::mails::in_process);
+            assert_eq!(found, [], "{}", mapping.name);
+            assert!(samples.len() >= 2, "{}", mapping.name);
+            for sample in samples {
+                assert_eq!(sample.reading.all_faults().count(), 0, "{}", sample.mail.display());
+                let mail = Mail::parse(&load(&sample.mail).unwrap());
+                let chosen = super::super::read_mail(
+                    &mail,
+                    &library,
+                    Some(&mapping.partner),
+                    &Limits::default(),
+                    &super::super::mails::in_process,
+                );
+                assert_eq!(chosen.messages, sample.reading.messages, "chosen by its sender and subject");
+            }
+        }
+    }
+
+    /// A mail in an unknown layout must not be forced through the nearest mapping.
+    #[test]
+    fn unknown_layouts_are_refused() {
+        let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/mappings"));
+        let (library, _) = Library::load(dir);
+        let raw = load(&dir.join("nordwind/bestaetigung/samples/changed.eml")).unwrap();
+        let text = String::from_utf8(raw).unwrap();
+        let read = |text: &str| {
+            super::super::read_mail(
+                &Mail::parse(text.as_bytes()),
+                &library,
+                None,
+                &Limits::default(),
+                &super::super::mails::in_process,
+            )
+        };
+        let stranger = read(&text.replace("@nordwind.example", "@nordwind.example.net"));
+        assert_eq!(stranger.mapping, None);
+        assert!(stranger.faults[0].message.contains("is not in [match] from"), "{:?}", stranger.faults);
+        let other = read(&text.replace("Pos  Artikel-Nr.", "Nr.  Artikelnummer"));
+        assert!(other.messages[0].message.lines.is_empty());
+        assert!(
+            other.messages[0].faults.iter().any(|fault| fault.message.contains("no row")),
+            "{:?}",
+            other.messages[0].faults
+        );
+    }
+}
