@@ -10,7 +10,7 @@ use crate::document::{Limits, Part};
 use crate::mail::Mail;
 use crate::mapping::mails::{self, MailReading};
 use crate::mapping::material::Material;
-use crate::mapping::{self, Library, Mapping, compare, explain, json, samples};
+use crate::mapping::{self, Library, Mapping, compare, explain, json, learn, samples};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -62,6 +62,21 @@ enum Command {
     },
     /// Prints the JSON Schema of mapping files.
     Schema,
+    /// Makes a mapping by example: sample mails, and the orders they answer as the answer key.
+    New {
+        partner: String,
+        #[arg(required = true)]
+        mails: Vec<PathBuf>,
+        /// Orders in the shape of `order add` (JSON, an array, or JSON Lines).
+        #[arg(long)]
+        orders: Option<PathBuf>,
+        /// The folder of mappings to write into.
+        #[arg(long, default_value = "mappings")]
+        out: PathBuf,
+        /// The layout's name.
+        #[arg(long, default_value = "response")]
+        layout: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -76,6 +91,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Command::Test { dir, write } => test(dir, *write),
         Command::Try { file, mapping, dir, explain, json } => try_one(file, mapping.as_deref(), dir, *explain, *json),
         Command::Diff { old, new, mails } => diff(old, new, mails),
+        Command::New { partner, mails, orders, out, layout } => new(partner, mails, orders.as_deref(), out, layout),
         Command::Schema => {
             print!("{}", mapping::schema());
             Ok(DONE)
@@ -299,4 +315,76 @@ fn diff(old: &Path, new: &Path, given: &[PathBuf]) -> anyhow::Result<u8> {
     }
     println!("{different} of {} mails are read differently", files.len());
     Ok(if different == 0 { DONE } else { COMPLAINTS })
+}
+
+fn new(partner: &str, mails: &[PathBuf], orders: Option<&Path>, out: &Path, layout: &str) -> anyhow::Result<u8> {
+    let named = |name: &str| {
+        !name.is_empty()
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            && !name.starts_with('.')
+    };
+    for name in [partner, layout] {
+        if !named(name) {
+            eprintln!("postern: `{name}` cannot be the name of a folder or file: letters, digits, `-`, `_`");
+            return Ok(USAGE);
+        }
+    }
+    let file = out.join(partner).join(format!("{layout}.toml"));
+    if file.exists() {
+        eprintln!("postern: {} is there already; give another --layout, or --out", file.display());
+        return Ok(COMPLAINTS);
+    }
+    let mut examples = Vec::new();
+    let mut names = std::collections::BTreeSet::new();
+    for path in mails {
+        let raw = std::fs::read(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+        let mut name = path.file_stem().map(|stem| stem.to_string_lossy().to_string()).unwrap_or_default();
+        while !names.insert(name.clone()) {
+            name.push('x');
+        }
+        examples.push(learn::Example { name, raw });
+    }
+    let orders = match orders {
+        None => Vec::new(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+            match crate::model::Order::read(&text, jiff::Timestamp::now()) {
+                Ok(orders) => orders,
+                Err(error) => {
+                    eprintln!("{}:{}:{}: {error}", path.display(), error.line, error.column);
+                    return Ok(COMPLAINTS);
+                }
+            }
+        }
+    };
+    let learned = match learn::learn(partner, layout, &examples, &orders, &mails::in_process) {
+        Ok(learned) => learned,
+        Err(why) => {
+            eprintln!("postern: nothing could be learned: {why}");
+            return Ok(COMPLAINTS);
+        }
+    };
+    let samples = file.with_extension("").join("samples");
+    std::fs::create_dir_all(&samples)?;
+    for sample in &learned.samples {
+        std::fs::write(samples.join(format!("{}.eml", sample.name)), &sample.raw)?;
+        std::fs::write(samples.join(format!("{}.expected.json", sample.name)), &sample.expected)?;
+        if let Some(order) = &sample.order {
+            std::fs::write(samples.join(format!("{}.order.json", sample.name)), order)?;
+        }
+    }
+    std::fs::write(&file, &learned.toml)?;
+    println!("{}", file.display());
+    for line in &learned.report {
+        println!("  {line}");
+    }
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(&file)?;
+    let (mapping, mut found) = mapping::check(&format!("{partner}/{layout}"), &shown, &text);
+    if let Some(mapping) = mapping {
+        let library = Library { mappings: vec![mapping.clone()] };
+        found.extend(samples::test(&mapping, &library, &mails::in_process).1);
+    }
+    complain(&found);
+    Ok(if has_errors(&found) { COMPLAINTS } else { DONE })
 }

@@ -23,6 +23,8 @@ pub struct MailReading {
     pub faults: Vec<Fault>,
     /// What shadow mappings read; only to be reported.
     pub shadows: Vec<Reading>,
+    /// Dispatch notices of structured documents.
+    pub dispatches: Vec<crate::standard::Dispatch>,
 }
 
 impl MailReading {

@@ -15,6 +15,8 @@ pub struct Material<'m> {
     /// The only From address, in lower case; `None` when there is none or more than one.
     pub from: Option<String>,
     pub text: Option<Part>,
+    /// The text body as it was written, for structured documents.
+    pub raw_text: Option<&'m str>,
     pub html: Option<Part>,
     pub files: Vec<File<'m>>,
     /// Pages and PDFs that the mail links to, fetched by the caller.
@@ -25,7 +27,7 @@ pub struct Material<'m> {
 /// An attachment.
 pub struct File<'m> {
     pub name: String,
-    media_type: &'m str,
+    pub media_type: &'m str,
     pub bytes: &'m [u8],
     parts: OnceCell<Vec<Part>>,
 }
@@ -46,6 +48,7 @@ impl<'m> Material<'m> {
                 .as_deref()
                 .filter(|text| !text.trim().is_empty())
                 .map(|text| document::text::part_within("text", text, limits)),
+            raw_text: mail.text.as_deref(),
             html: mail.html.as_deref().map(|html| document::html::part("html", html, limits)),
             files,
             linked: Vec::new(),
@@ -60,6 +63,7 @@ impl<'m> Material<'m> {
             subject: String::new(),
             from: None,
             text: None,
+            raw_text: None,
             html: None,
             files: vec![file],
             linked: Vec::new(),

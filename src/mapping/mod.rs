@@ -4,15 +4,18 @@
 //! [`check`] reads files and complains with places, [`read`] reads mails with what came out.
 //! It must never know what happens to a message afterwards.
 
+pub mod agreement;
 mod bands;
 mod check;
 mod columns;
 pub mod compare;
+pub mod drift;
 pub mod explain;
 mod file;
 mod heads;
 mod interpret;
 pub mod json;
+pub mod learn;
 pub mod library;
 mod lines;
 pub mod mails;

@@ -125,6 +125,12 @@ fn beside(mapping: &Mapping, field: Field, view: &View<'_>, row: &Row, label: &R
 /// The phrase of one of the next rows that stands below the label.
 fn below(mapping: &Mapping, field: Field, view: &View<'_>, index: usize, label: &Range<usize>) -> Option<Candidate> {
     let (page, area) = view.area(label)?;
+    // A label has nothing behind it; a word within a sentence is none.
+    let row = view.rows.get(index)?;
+    let own = row.phrases.iter().find(|phrase| row.phrase_span(phrase).end > label.start)?;
+    if view.slice(label.end..row.phrase_span(own).end.max(label.end)).chars().any(char::is_alphanumeric) {
+        return None;
+    }
     let rows = view.rows.get(index + 1..)?.iter().take(BELOW_ROWS).take_while(|row| row.page == page || row.is_blank());
     for row in rows.filter(|row| !row.is_blank()) {
         let hit = row.phrases.iter().find(|phrase| phrase.area.x0 < area.x1 && area.x0 < phrase.area.x1);
