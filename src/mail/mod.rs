@@ -3,12 +3,13 @@
 //! A raw mail is read as parts ([`decode`]), sorted by its own marks (sort), searched for the author's
 //! new words ([`reply`]) and read as commands ([`decision`]) or as a filled-in form ([`fill_in`]); who
 //! really said it is a verdict ([`trust`]) and a token ([`token`]); [`encode`] builds what goes out.
-//! All of it is pure: no store, no sockets (but for the resolver that [`own_check`] is handed), time
+//! All of it is pure: no store, no sockets (but for the resolver in [`dns`]), time
 //! passed in. It must never know orders, partners or processes.
 
 pub mod decision;
 pub mod decode;
 pub mod dkim;
+pub mod dns;
 pub mod encode;
 pub mod fill_in;
 pub mod header;

@@ -4,8 +4,13 @@
 //! check ([`super::own_check`]), or an ARC chain whose sealer is trusted. Everything else in a mail can be written by
 //! anybody. It must never know who may say what: it only says who it was.
 
+mod alike;
+mod results;
+
 use serde::{Deserialize, Serialize};
 
+use self::alike::skeleton;
+use self::results::{Outcome, results};
 use super::Mail;
 use super::header::Address;
 use super::own_check::OwnCheck;
@@ -187,85 +192,6 @@ fn disguise(author: &Address, domain: &str, settings: &TrustSettings) -> Option<
     alike.map(|known| format!("`{domain}` looks like `{known}` and is not"))
 }
 
-/// What a domain looks like to a hurried reader.
-fn skeleton(domain: &str) -> String {
-    let spelled: Vec<String> = domain
-        .split('.')
-        .map(|label| label.strip_prefix("xn--").and_then(punycode).unwrap_or_else(|| label.to_string()))
-        .collect();
-    let folded = super::decision::fold(&spelled.join("."));
-    let mut out = String::with_capacity(folded.len());
-    for c in folded.chars() {
-        out.push(match c {
-            '0' | 'о' | 'ο' | 'օ' | 'ӧ' => 'o',
-            '1' | 'l' | 'ı' | 'і' | 'ι' | '|' | 'ł' | 'ⅼ' | 'ӏ' => 'i',
-            'а' | 'α' | 'ɑ' => 'a',
-            'е' | 'ε' | 'ҽ' => 'e',
-            'с' | 'ϲ' => 'c',
-            'р' | 'ρ' => 'p',
-            'х' | 'χ' => 'x',
-            'у' | 'γ' | 'ү' => 'y',
-            'ѕ' | '5' => 's',
-            'ј' => 'j',
-            'һ' | 'հ' => 'h',
-            'ո' => 'n',
-            'т' | 'τ' => 't',
-            'к' | 'κ' => 'k',
-            'м' => 'm',
-            'в' | 'β' => 'b',
-            'ν' | 'ѵ' => 'v',
-            'ԁ' => 'd',
-            'ԛ' => 'q',
-            'ԝ' | 'ω' => 'w',
-            'ɡ' => 'g',
-            other => other,
-        });
-    }
-    out.replace("rn", "m").replace("vv", "w").replace('-', "")
-}
-
-/// RFC 3492; `None` when it is none.
-fn punycode(label: &str) -> Option<String> {
-    let (basic, extended) = label.rsplit_once('-').unwrap_or(("", label));
-    let mut out: Vec<char> = basic.chars().collect();
-    let (mut number, mut index, mut bias) = (128u32, 0u32, 72u32);
-    let mut digits = extended.bytes();
-    while digits.len() > 0 {
-        let (old, mut weight, mut base) = (index, 1u32, 36u32);
-        loop {
-            let digit = match digits.next()? {
-                byte @ b'a'..=b'z' => u32::from(byte - b'a'),
-                byte @ b'0'..=b'9' => u32::from(byte - b'0') + 26,
-                _ => return None,
-            };
-            index = index.checked_add(digit.checked_mul(weight)?)?;
-            let threshold = base.saturating_sub(bias).clamp(1, 26);
-            if digit < threshold {
-                break;
-            }
-            weight = weight.checked_mul(36 - threshold)?;
-            base += 36;
-        }
-        let count = u32::try_from(out.len()).ok()? + 1;
-        let mut delta = (index - old) / if old == 0 { 700 } else { 2 };
-        delta += delta / count;
-        let mut k = 0;
-        while delta > 455 {
-            delta /= 35;
-            k += 36;
-        }
-        bias = k + 36 * delta / (delta + 38);
-        number = number.checked_add(index / count)?;
-        index %= count;
-        if out.len() > 63 {
-            return None;
-        }
-        out.insert(index as usize, char::from_u32(number)?);
-        index += 1;
-    }
-    Some(out.into_iter().collect())
-}
-
 /// The results that our own server stated: the topmost field with our id, and no more than it adds.
 fn ours(mail: &Mail, settings: &TrustSettings) -> Option<Vec<Outcome>> {
     let mut found: Option<Vec<Outcome>> = None;
@@ -296,23 +222,6 @@ fn ours(mail: &Mail, settings: &TrustSettings) -> Option<Vec<Outcome>> {
         }
     }
     found
-}
-
-/// One `method=result` with its properties, all in lower case but for values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Outcome {
-    method: String,
-    result: String,
-    properties: Vec<(String, String)>,
-}
-
-impl Outcome {
-    /// A property as a domain: `header.from=x`, `header.i=@x`, `smtp.mailfrom=a@x`.
-    fn domain(&self, names: &[&str]) -> Option<String> {
-        let (_, value) = self.properties.iter().find(|(name, _)| names.contains(&name.as_str()))?;
-        let domain = value.rsplit('@').next().unwrap_or(value);
-        Some(domain.trim_end_matches('.').to_lowercase()).filter(|domain| !domain.is_empty())
-    }
 }
 
 fn judge(outcomes: &[Outcome], domain: &str) -> Trust {
@@ -401,121 +310,6 @@ fn own_verdict(own: &OwnCheck, domain: &str, settings: &TrustSettings) -> Trust 
     }
 }
 
-/// A field by the grammar of RFC 8601 section 2.2: the authserv-id and the results. `None` when the field does not
-/// follow it: half-read results are what attackers work with.
-fn results(value: &str) -> Option<(Option<String>, Vec<Outcome>)> {
-    let tokens = tokens(value)?;
-    let mut segments = tokens.split(|token| *token == Token::End);
-    let first = segments.next()?;
-    let (id, mut outcomes) = match first {
-        // `authserv-id`, maybe with a version.
-        [Token::Word(id)] => (Some(id.clone()), Vec::new()),
-        [Token::Word(id), Token::Word(version)] if version.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (Some(id.clone()), Vec::new())
-        }
-        // The quirk: results at once.
-        other => (None, vec![outcome(other)?]),
-    };
-    for segment in segments {
-        match segment {
-            [] | [Token::Word(_)] => {}
-            segment => outcomes.push(outcome(segment)?),
-        }
-    }
-    Some((id, outcomes))
-}
-
-fn outcome(segment: &[Token]) -> Option<Outcome> {
-    let mut pairs = segment.chunks(3).map(|chunk| match chunk {
-        [Token::Word(name), Token::Is, Token::Word(value)] => Some((name.to_ascii_lowercase(), value.clone())),
-        _ => None,
-    });
-    let (method, result) = pairs.next()??;
-    let method = method.split('/').next()?.trim().to_string();
-    let properties = pairs.collect::<Option<Vec<_>>>()?;
-    Some(Outcome { method, result: result.to_ascii_lowercase(), properties })
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    Word(String),
-    Is,
-    End,
-}
-
-/// Words, `=` and `;` outside of comments and quoted strings. `None` for what is not closed.
-fn tokens(value: &str) -> Option<Vec<Token>> {
-    let mut found = Vec::new();
-    let mut word: Option<String> = None;
-    // Behind `=` stands a value, in which another `=` is only a character (`header.b=abc=`).
-    let mut in_value = false;
-    let mut chars = value.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '(' => {
-                flush(&mut word, &mut found, &mut in_value);
-                skip_comment(&mut chars)?;
-            }
-            '"' => {
-                let text = quoted(&mut chars)?;
-                word.get_or_insert_default().push_str(&text);
-            }
-            ';' => {
-                flush(&mut word, &mut found, &mut in_value);
-                in_value = false;
-                found.push(Token::End);
-            }
-            c if c.is_whitespace() => flush(&mut word, &mut found, &mut in_value),
-            '=' if !in_value || word.is_none() && found.last() != Some(&Token::Is) => {
-                flush(&mut word, &mut found, &mut in_value);
-                found.push(Token::Is);
-                in_value = true;
-            }
-            ')' => return None,
-            c if c.is_control() => return None,
-            other => word.get_or_insert_default().push(other),
-        }
-        if found.len() > 2_000 {
-            return None;
-        }
-    }
-    flush(&mut word, &mut found, &mut in_value);
-    Some(found)
-}
-
-fn flush(word: &mut Option<String>, found: &mut Vec<Token>, in_value: &mut bool) {
-    if let Some(word) = word.take() {
-        *in_value = false;
-        found.push(Token::Word(word));
-    }
-}
-
-fn skip_comment(chars: &mut std::str::Chars<'_>) -> Option<()> {
-    let mut depth = 1usize;
-    loop {
-        match chars.next()? {
-            '\\' => drop(chars.next()?),
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(());
-        }
-    }
-}
-
-fn quoted(chars: &mut std::str::Chars<'_>) -> Option<String> {
-    let mut text = String::new();
-    loop {
-        match chars.next()? {
-            '\\' => text.push(chars.next()?),
-            '"' => return Some(text),
-            other => text.push(other),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -567,8 +361,8 @@ mod tests {
     /// A punycode look-alike would pass for the shop.
     #[test]
     fn look_alikes() {
-        assert_eq!(punycode("bcher-kva").as_deref(), Some("bücher"));
-        assert_eq!(punycode("!"), None);
+        assert_eq!(alike::punycode("bcher-kva").as_deref(), Some("bücher"));
+        assert_eq!(alike::punycode("!"), None);
         assert_eq!(skeleton("xn--shp-ted.example"), skeleton("shop.example"));
         assert_eq!(skeleton("sh0p.exarnple"), skeleton("shop.example"));
         assert_ne!(skeleton("shop.example"), skeleton("ship.example"));
@@ -583,7 +377,7 @@ mod tests {
             change(&mut own);
             verdict(&mail, &TrustSettings { arc_sealers: vec!["list.example".into()], ..settings() }, Some(&own))
         };
-        let sealed = |sealer: &str, results: &str| super::super::own_check::Arc {
+        let sealed = |sealer: &str, results: &str| crate::mail::own_check::Arc {
             sealer: sealer.into(),
             results: results.into(),
         };
