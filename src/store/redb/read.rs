@@ -295,7 +295,7 @@ impl Look {
         let (start, mut walk) = (key("a").done(), Walk::default());
         for row in self.records.range(start.as_slice()..keys::behind(&start).as_slice()).map_err(storage)? {
             let (key, kept) = row.map_err(storage)?;
-            walk.step(&written::read(key.value().escape_ascii(), kept.value())?)?;
+            walk.step(written::read(key.value().escape_ascii(), kept.value())?)?;
         }
         let state = self.state()?;
         if (walk.count, walk.chain) != (state.audit_count, state.audit_chain) {
