@@ -8,11 +8,11 @@
 //! - Quantities are said outright wherever the standard states them: `quantity_confirmed`,
 //!   `quantity_backordered`, `quantity_canceled`; `quantity` is what was ordered, as the partner repeats it.
 //!   `quantity_backordered` 0 means that the rest will not come (UBL MaximumBackorderQuantity 0); absent
-//!   means that nothing was said. `canceled` without a quantity is the whole position.
+//!   means that nothing was said. A cancellation without a quantity says `quantity_confirmed` 0.
 //! - `price_net` is per one unit; `price_basis` only witnesses what it was divided by.
 //! - Several lines for one order line stay several lines, later ones in the backordered slot, with
-//!   `habits.backorder = two-lines`. Several deliveries within one line are a `schedule` and the two slots
-//!   derived from it.
+//!   `habits.backorder = two-lines`. Several deliveries within one line are a `schedule` with its first in
+//!   the confirmed slot; the backordered slot stands beside it only where the schedule does not tell it.
 //! - Dates are the last day of a period. A head's date is copied to lines without one.
 //! - Debatable codes, decided here: EDIFACT LIN 1229 = 24 (accepted with amendment, no confirmation
 //!   needed) is `changed`: the partner need not ask, but we must see what it changed. BGM 1225 = 28
