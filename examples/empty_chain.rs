@@ -11,14 +11,14 @@ mod maillab;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use maillab::Lab;
-use postern::demo::chain::empty_chain;
 use postern::wire::imap::ImapMailbox;
 use postern::wire::net::{Security, Trust};
 use postern::wire::smtp::{RelayServer, SmtpRelay, SmtpSettings};
-use postern::wire::{Batch, Body, Envelope, Fetched, MailKey, Mailbox};
+use postern::wire::{Batch, Body, Drawer, Envelope, Fetched, MailKey, Mailbox, Relay};
+use tokio::task::JoinSet;
 
 const MAILS: redb::TableDefinition<u64, &[u8]> = redb::TableDefinition::new("mails");
 
@@ -79,6 +79,61 @@ async fn run() {
     );
 }
 
+/// What the chain came to.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    mails: usize,
+    bytes: u64,
+    took: Duration,
+}
+
+impl Measured {
+    fn mails_per_second(&self) -> f64 {
+        f64::from(u32::try_from(self.mails).unwrap_or(u32::MAX)) / self.took.as_secs_f64().max(1e-9)
+    }
+}
+
+/// Drains the mailbox until a fetch brings nothing. `write` makes a batch durable; `reply` is sent once for each mail. The
+/// next batch is fetched while the replies to the last go out.
+async fn empty_chain(
+    mailbox: &mut dyn Mailbox,
+    relay: Arc<dyn Relay>,
+    batch: Batch,
+    envelope: Envelope,
+    reply: Vec<u8>,
+    mut write: impl FnMut(&[Fetched]) -> Result<(), String>,
+) -> Result<Measured, Box<dyn std::error::Error>> {
+    let begun = Instant::now();
+    let (envelope, reply) = (Arc::new(envelope), Arc::new(reply));
+    let mut measured = Measured { mails: 0, bytes: 0, took: Duration::ZERO };
+    let mut mails = mailbox.fetch(batch).await?;
+    while !mails.is_empty() {
+        measured.mails += mails.len();
+        measured.bytes += mails.iter().map(size).sum::<u64>();
+        write(&mails)?;
+        let mut replies = JoinSet::new();
+        for _ in &mails {
+            let (relay, envelope, reply) = (relay.clone(), envelope.clone(), reply.clone());
+            replies.spawn(async move { relay.send(&envelope, &reply).await });
+        }
+        let filings: Vec<(MailKey, Drawer)> = mails.into_iter().map(|mail| (mail.key, Drawer::Processed)).collect();
+        mailbox.file(&filings).await?;
+        mails = mailbox.fetch(batch).await?;
+        while let Some(sent) = replies.join_next().await {
+            sent??;
+        }
+    }
+    measured.took = begun.elapsed();
+    Ok(measured)
+}
+
+fn size(mail: &Fetched) -> u64 {
+    match &mail.body {
+        Body::Whole(raw) => u64::try_from(raw.len()).unwrap_or(0),
+        Body::TooLarge { .. } | Body::Unfetchable { .. } => 0,
+    }
+}
+
 fn write(database: &redb::Database, mails: &[Fetched]) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
@@ -94,10 +149,9 @@ fn write(database: &redb::Database, mails: &[Fetched]) -> Result<(), redb::Error
 
 /// The relay alone: as many mails as `ONLY_SEND` says.
 async fn send_only(relay: Arc<SmtpRelay>, lab: &Lab, count: usize, connections: usize) {
-    use postern::wire::Relay;
     let (begun, before) = (Instant::now(), usage());
     let left = Arc::new(std::sync::atomic::AtomicUsize::new(count));
-    let mut senders = tokio::task::JoinSet::new();
+    let mut senders = JoinSet::new();
     for _ in 0..connections {
         let (relay, left) = (relay.clone(), left.clone());
         let envelope = Envelope { from: lab.address("gateway"), to: vec![lab.address("partner")] };

@@ -39,7 +39,12 @@ fn reader(_: &Loaded) -> Reader {
 fn mailbox(loaded: &Loaded, config: &MailboxConfig) -> Result<Box<dyn Mailbox>, String> {
     let target = Target::parse(&config.url)?;
     match target.scheme.as_str() {
-        "maildir" => Ok(Box::new(MaildirMailbox::new(MaildirSettings::new(&config.name, &target.path)))),
+        "maildir" => {
+            let mut settings = MaildirSettings::new(&config.name, &target.path);
+            settings.processed = config.processed.clone().unwrap_or(settings.processed);
+            settings.review = config.review.clone().unwrap_or(settings.review);
+            Ok(Box::new(MaildirMailbox::new(settings)))
+        }
         "smtp" | "lmtp" => {
             let listen = target.server.rsplit_once("://").map_or("", |(_, host)| host);
             let listen =
@@ -65,7 +70,8 @@ fn mailbox(loaded: &Loaded, config: &MailboxConfig) -> Result<Box<dyn Mailbox>, 
                 settings.poll = Duration::from_secs(u64::try_from(seconds).unwrap_or(60).max(1));
             }
             for quirk in &config.quirks {
-                settings.quirks = Quirks::named(quirk).ok_or_else(|| format!("no quirk `{quirk}`"))?;
+                let named = Quirks::named(quirk).ok_or_else(|| format!("no quirk `{quirk}`"))?;
+                settings.quirks = settings.quirks.and(named);
             }
             Ok(Box::new(ImapMailbox::new(settings)))
         }

@@ -1,7 +1,6 @@
 //! `postern demo`: the newcomer's first minute. Mail servers inside the program, three partners, an
 //! approver, and the same gateway as in earnest, through real sockets.
 
-pub mod chain;
 pub mod load;
 pub mod paper;
 pub mod partners;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
 
 use postern::wire::imap::ImapSettings;
 use postern::wire::login::{Login, Secret};
@@ -12,17 +14,34 @@ use postern::wire::smtp::RelayServer;
 #[derive(Clone, Debug)]
 pub struct Lab(BTreeMap<String, String>);
 
+static OWN: OnceLock<String> = OnceLock::new();
+
+/// Starts a lab that ends with this process; returns its env file.
+fn start() -> String {
+    let process = std::process::id().to_string();
+    let started = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/maillab"))
+        .args(["start", "--cyrus", "--sink", "--until", &process])
+        .env("MAILLAB_DIR", format!("/tmp/postern-maillab-{process}"))
+        .output()
+        .unwrap_or_else(|error| panic!("scripts/maillab: {error}"));
+    let (said, complaint) = (String::from_utf8_lossy(&started.stdout), String::from_utf8_lossy(&started.stderr));
+    assert!(started.status.success(), "scripts/maillab start: {complaint}");
+    said.into_owned()
+}
+
 #[allow(dead_code, reason = "each test file uses its share")]
 impl Lab {
-    /// The lab whose `env` file `POSTERN_MAILLAB` names; without it says aloud that the test is skipped.
+    /// With `POSTERN_MAILLAB=1` a lab of this test process's own, which ends with it; otherwise the lab whose `env` file
+    /// `POSTERN_MAILLAB` names; without it says aloud that the test is skipped.
     pub fn find(test: &str) -> Option<Lab> {
-        let Some(path) = std::env::var_os("POSTERN_MAILLAB") else {
-            eprintln!(
-                "SKIPPED {test}: POSTERN_MAILLAB names no running lab (scripts/maillab start; POSTERN_MAILLAB=/tmp/postern-maillab/env)"
-            );
+        let Some(lab) = std::env::var_os("POSTERN_MAILLAB") else {
+            eprintln!("SKIPPED {test}: POSTERN_MAILLAB is not set (1, or the env file of a running scripts/maillab)");
             return None;
         };
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("POSTERN_MAILLAB {path:?}: {error}"));
+        let text = match lab.to_str() {
+            Some("1") => OWN.get_or_init(start).clone(),
+            _ => std::fs::read_to_string(&lab).unwrap_or_else(|error| panic!("POSTERN_MAILLAB {lab:?}: {error}")),
+        };
         let pairs = text.lines().filter_map(|line| line.split_once('='));
         Some(Lab(pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()))
     }

@@ -89,6 +89,18 @@ impl Quirks {
         Quirks { batch_max: Some(100), ..Quirks::default() }
     }
 
+    /// The allowances of both.
+    #[must_use]
+    pub fn and(self, other: Quirks) -> Quirks {
+        Quirks {
+            sizes_estimated: self.sizes_estimated || other.sizes_estimated,
+            batch_max: [self.batch_max, other.batch_max].into_iter().flatten().min(),
+            no_move: self.no_move || other.no_move,
+            no_idle: self.no_idle || other.no_idle,
+            no_id: self.no_id || other.no_id,
+        }
+    }
+
     /// The quirks of a server named in the configuration: `none`, `gmail`, `exchange`.
     pub fn named(name: &str) -> Option<Quirks> {
         match name {
