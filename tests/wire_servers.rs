@@ -443,13 +443,18 @@ async fn dovecot_restored() {
     assert_eq!(old.len(), 12);
     mailbox.close().await;
     let home = format!("{}/mail/channel/Maildir", lab.get("DIR"));
-    for entry in std::fs::read_dir(home).unwrap() {
+    for entry in std::fs::read_dir(&home).unwrap() {
         let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        if name.starts_with("dovecot-uid") || name.starts_with("dovecot.index") {
+        if entry.file_name().into_string().unwrap().starts_with("dovecot.index") {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+    // UIDs live in this file; its first line says `V` and the validity, made from the clock.
+    let list = format!("{home}/dovecot-uidlist");
+    let text = std::fs::read_to_string(&list).unwrap();
+    let validity: u32 = text.split(" V").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap();
+    let text = text.replacen(&format!(" V{validity} "), &format!(" V{} ", validity + 1000), 1);
+    std::fs::write(&list, text).unwrap();
     mailbox.file(&filings(&old[..6], Drawer::Processed)).await.unwrap();
     let new = mailbox.fetch(Batch::default()).await.unwrap();
     assert_eq!(new.len(), 12, "nothing was filed by an old key");
