@@ -34,7 +34,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("[formats]", &["decimal", "thousands", "date", "locale", "currency", "price_per", "empty"]),
     ("[fields]", &["label", "side", "find", "between", "value", "css", "attr", "xpath", "cell", "from", "required"]),
     ("[table]", &["start", "first", "more", "skip", "end", "schedule", "columns"]),
-    ("[table.columns]", &["column", "find", "label", "line", "required"]),
+    ("[table.columns]", &["column", "find", "label", "line", "value", "required"]),
     ("[lines]", &["start", "line", "more", "skip", "end", "schedule"]),
     ("[line]", &["backorder", "missing"]),
 ];
@@ -595,6 +595,7 @@ fn table_rule(sink: &mut Sink<'_>, value: &Value<'_>, price: Price) -> Option<Ta
                 field: Field::PriceBasis,
                 heads,
                 find: None,
+                value: None,
                 labels: Vec::new(),
                 line: CellLine::Usual,
                 required: None,
@@ -628,6 +629,7 @@ fn column(sink: &mut Sink<'_>, field: Field, value: &Value<'_>) -> Option<Column
         field,
         heads: Vec::new(),
         find: None,
+        value: None,
         labels: Vec::new(),
         line: CellLine::Usual,
         required: None,
@@ -645,6 +647,17 @@ fn column(sink: &mut Sink<'_>, field: Field, value: &Value<'_>) -> Option<Column
     }
     if let Some(value) = table.get("find") {
         column.find = Some(sink.pattern_of_one("find", value)?);
+    }
+    if let Some(value) = table.get("value") {
+        let text = sink.string("value", value)?;
+        constant(sink, field, text, value.span());
+        column.value = Some(text.to_string());
+        if let Some(other) = table.entries().find(|entry| ["column", "find", "label", "line"].contains(&entry.0)) {
+            sink.error("MAP008", other.1.clone(), format!("`{}` and `value` exclude one another", other.0), "here");
+            return None;
+        }
+        column.rule = format!("{name} value {}", shorten(sink.text.get(value.span()).unwrap_or_default()));
+        return Some(column);
     }
     if let Some(value) = table.get("label") {
         column.labels = labels(sink, "label", value)?;

@@ -31,6 +31,12 @@ pub fn line(
     let mut extra = Extra::default();
     for (index, column) in rule.columns.iter().enumerate() {
         let at = wanted.iter().position(|wanted| wanted.columns.contains(&index));
+        if let Some(text) = &column.value {
+            if let Ok(value) = Value::parse(column.field.field_type(), text) {
+                line.entry(column.field).or_insert_with(|| Said::new(value, text.clone(), column.rule.clone(), Place::default()));
+            }
+            continue;
+        }
         let words = words_of(mapping, column, at, record, view);
         let Some(words) = words else {
             if column.required == Some(true) {

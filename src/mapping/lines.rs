@@ -50,15 +50,22 @@ pub fn lines(mapping: &Mapping, rule: &LinesRule, view: &View<'_>, faults: &mut 
                 return done;
             }
             let mut fresh = Open { line: Line::new(), extra: Extra::default(), record: Record::default() };
+            push(&mut fresh.record, text, byte);
             add(mapping, &rule.line, view, text, byte, done.len(), &mut fresh, faults);
             open = Some(fresh);
         } else if let Some(open) = &mut open {
-            match rule.more.iter().find(|more| more.pattern.is_match(text)) {
-                Some(more) => add(mapping, more, view, text, byte, done.len(), open, faults),
-                None if looks_like_a_line(rule, text) => {
-                    faults.unread_row(done.len() + 1, text, view.place(byte..byte + text.len()))
+            let mut fitting = rule.more.iter().filter(|more| more.pattern.is_match(text)).peekable();
+            if fitting.peek().is_none() {
+                if looks_like_a_line(rule, text) {
+                    faults.unread_row(done.len() + 1, text, view.place(byte..byte + text.len()));
+                } else {
+                    push(&mut open.record, text, byte);
                 }
-                None => push(&mut open.record, text, byte),
+                continue;
+            }
+            push(&mut open.record, text, byte);
+            for more in fitting {
+                add(mapping, more, view, text, byte, done.len(), open, faults);
             }
         } else if looks_like_a_line(rule, text) && rule.start.is_some() {
             faults.unread_row(done.len(), text, view.place(byte..byte + text.len()));
@@ -95,7 +102,6 @@ fn add(
     open: &mut Open,
     faults: &mut Faults,
 ) {
-    push(&mut open.record, text, byte);
     let Some(groups) = pattern.pattern.regex.captures(text) else { return };
     for (group, field, rule) in &pattern.groups {
         let Some(found) = groups.get(*group) else { continue };

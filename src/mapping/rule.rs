@@ -163,6 +163,8 @@ pub struct Column {
     /// The head and its synonyms; empty = no column, the value is looked for in the whole row.
     pub heads: Vec<String>,
     pub find: Option<Pattern>,
+    /// The same in every row.
+    pub value: Option<String>,
     /// A label within the row ("Liefertermin:" on its second line).
     pub labels: Vec<String>,
     pub line: CellLine,

@@ -208,6 +208,8 @@ struct ColumnRule {
     label: Option<OneOrMore>,
     /// Which line of the cell: 1, 2 ... or `all`.
     line: Option<LineOrAll>,
+    /// The same in every row.
+    value: Option<String>,
     /// `true`: every row must have it. `false`: the column itself may be missing.
     required: Option<bool>,
 }

@@ -154,7 +154,7 @@ fn counts(formats: &Formats, field: Field, known: &[Known<'_>], basis: Decimal) 
 }
 
 /// The words before a value in the same phrase: every run of them that could be its label.
-fn labels(rows: &[String], right: impl Fn(&str) -> bool) -> Vec<String> {
+pub fn labels(rows: &[String], right: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for phrase in rows.iter().flat_map(|row| row.split("  ")).map(str::trim).filter(|phrase| !phrase.is_empty()) {
         let words: Vec<&str> = phrase.split_whitespace().collect();

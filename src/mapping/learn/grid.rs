@@ -31,25 +31,19 @@ pub struct GridRow {
 /// More rows than these never belong to one line.
 const BLOCK_MAX: usize = 6;
 
-/// The position whose product a row names, if any.
-fn named(case: &Case<'_>, words_of_row: &[String]) -> Option<usize> {
+/// The position whose product a text names, if any; positions without a product number by their name.
+fn named(case: &Case<'_>, text: &str) -> Option<usize> {
+    let written: Vec<String> = text.split_whitespace().map(words::plain).collect();
+    let naked: Vec<String> = text.split_whitespace().map(case::bare).collect();
     let hit = |id: &str| {
-        let wanted: Vec<String> = id.split_whitespace().map(words::plain).collect();
-        !wanted.is_empty() && words_of_row.windows(wanted.len()).any(|window| window == wanted)
+        let plain: Vec<String> = id.split_whitespace().take(4).map(words::plain).collect();
+        let bare: Vec<String> = id.split_whitespace().take(4).map(case::bare).collect();
+        !plain.is_empty()
+            && (written.windows(plain.len()).any(|window| window == plain) || naked.windows(bare.len()).any(|window| window == bare))
     };
     case.positions().iter().position(|position| {
         let ids = case::ids(position);
         ids.iter().any(|id| hit(id)) || ids.is_empty() && position.name.as_deref().is_some_and(hit)
-    })
-}
-
-/// The words of a text, as written and without punctuation around them.
-fn words_of(text: &str) -> Vec<String> {
-    text.split_whitespace().flat_map(|word| [words::plain(word), case::bare(word)]).fold(Vec::new(), |mut all, word| {
-        if all.last() != Some(&word) {
-            all.push(word);
-        }
-        all
     })
 }
 
@@ -62,8 +56,8 @@ pub fn by_cells(case: &Case<'_>, view: &View<'_>, formats: &Formats) -> Vec<Grid
             .iter()
             .enumerate()
             .filter_map(|(index, row)| {
-                let words: Vec<String> = row.iter().flat_map(|cell| words_of(&cell.text)).collect();
-                named(case, &words).map(|position| (index, position))
+                let text: Vec<&str> = row.iter().map(|cell| cell.text.as_str()).collect();
+                named(case, &text.join("  ")).map(|position| (index, position))
             })
             .collect();
         let begins = |index: usize, position: usize| {
@@ -224,10 +218,7 @@ pub fn by_words(case: &Case<'_>, view: &View<'_>, formats: &Formats, lines: usiz
 pub fn anchors(case: &Case<'_>, view: &View<'_>) -> Vec<(usize, usize)> {
     let products: Vec<(usize, usize)> = (0..view.rows.len())
         .filter_map(|index| {
-            let row = view.rows.get(index)?;
-            let words: Vec<String> =
-                row.words.iter().flat_map(|word| [words::plain(&word.text), case::bare(&word.text)]).collect();
-            named(case, &words).map(|position| (index, position))
+            named(case, view.row_text(index)).map(|position| (index, position))
         })
         .collect();
     let numbered: Vec<(usize, usize)> = products

@@ -1,9 +1,162 @@
 //! `[lines]` for mails whose rows stand under no heads: a pattern made of what the order knows.
 
-use super::draft::Draft;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+
+use super::super::agreement::similar;
+use super::super::words;
+use super::case::says;
+use super::draft::{Draft, Patterns};
+use super::evidence::labels;
 use super::fields::Views;
+use super::grid::anchors;
+use super::vocabulary;
+use crate::model::{Field, Position};
+
+/// Fields of one word, in the order in which a word is tried for them.
+const WORDS: [Field; 6] =
+    [Field::SupplierSku, Field::Gtin, Field::Position, Field::PriceNet, Field::QuantityConfirmed, Field::ConfirmedDate];
+
+/// One row that begins a line: its words, and which of them is which field.
+struct Row<'p> {
+    words: Vec<String>,
+    fields: Vec<(usize, Field)>,
+    below: Vec<String>,
+    position: &'p Position,
+}
 
 /// A draft with patterns; `None` when rows have no common shape.
-pub fn draft(_base: &Draft, _views: &Views<'_>) -> Option<Draft> {
-    None
+pub fn draft(base: &Draft, views: &Views<'_>) -> Option<Draft> {
+    let formats = &base.proved.formats;
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for (case, _, view) in &views.all {
+        let hits = anchors(case, view);
+        for (at, (index, position)) in hits.iter().enumerate() {
+            let position = case.positions().get(*position)?;
+            let text = view.row_text(*index);
+            let words: Vec<String> = text.split_whitespace().map(str::to_string).collect();
+            let mut fields: Vec<(usize, Field)> = Vec::new();
+            for field in WORDS {
+                let free = |at: usize| !fields.iter().any(|(taken, _)| *taken == at);
+                let right = |word: &str| says(formats, field, bare(word), position, Decimal::ONE) == Some(true);
+                let hit = words.iter().enumerate().find(|(at, word)| free(*at) && right(word)).map(|(at, _)| at);
+                fields.extend(hit.map(|at| (at, field)));
+            }
+            fields.sort_by_key(|(at, _)| *at);
+            let next = hits.get(at + 1).map_or(index + 4, |next| next.0).min(index + 4);
+            let below = (index + 1..next).map(|row| view.row_text(row).to_string()).take_while(|row| !row.trim().is_empty() && !words::is_stop(row)).collect();
+            rows.push(Row { words, fields, below, position });
+        }
+    }
+    // The shape that most rows have, the fuller one of two.
+    let mut shapes: BTreeMap<Vec<Field>, usize> = BTreeMap::new();
+    for row in &rows {
+        *shapes.entry(row.fields.iter().map(|(_, field)| *field).collect()).or_insert(0) += 1;
+    }
+    let sound = |shape: &[Field]| {
+        shape.contains(&Field::QuantityConfirmed) && (shape.contains(&Field::Position) || shape.contains(&Field::SupplierSku) || shape.contains(&Field::Gtin))
+    };
+    let (shape, count) = shapes.into_iter().filter(|(shape, _)| sound(shape)).max_by_key(|(shape, count)| count * shape.len())?;
+    if count * 3 < rows.len() {
+        return None;
+    }
+    let alike: Vec<&Row<'_>> = rows.iter().filter(|row| row.fields.iter().map(|(_, field)| *field).eq(shape.iter().copied())).collect();
+    let line = pattern(&shape, &alike)?;
+    let more = more(base, &shape, &rows);
+    let lines = Patterns { line, more, end: None };
+    Some(Draft { lines: Some(lines), ..base.clone() })
+}
+
+/// A word without what stands around it in prose.
+fn bare(word: &str) -> &str {
+    word.trim_matches(|c: char| matches!(c, ',' | ';' | '(' | ')' | ':' | '*' | '@' | '"')).trim_end_matches('.')
+}
+
+/// What a field's word looks like.
+fn word(field: Field) -> &'static str {
+    match field {
+        Field::Position => r"\d+",
+        Field::SupplierSku | Field::Gtin => r"[\w./-]*\w",
+        Field::ConfirmedDate => r"[\d./-]*\d",
+        _ => r"[\d.,'’]*\d",
+    }
+}
+
+/// The words between two fields: always as many, or free.
+fn between(rows: &[&Row<'_>], left: usize) -> Option<String> {
+    let texts: Vec<Vec<&str>> = rows
+        .iter()
+        .filter_map(|row| {
+            let (from, _) = row.fields.get(left)?;
+            let (to, _) = row.fields.get(left + 1)?;
+            Some(row.words.get(from + 1..*to)?.iter().map(String::as_str).collect())
+        })
+        .collect();
+    let counts: BTreeSet<usize> = texts.iter().map(Vec::len).collect();
+    if counts.iter().eq([&0]) {
+        return Some(r"\W*\s\W*".into());
+    }
+    let names = rows.iter().zip(&texts).filter(|(row, text)| row.position.name.as_deref().is_some_and(|name| similar(&text.join(" "), name))).count();
+    if names * 2 > rows.len() {
+        // What always stands behind the name is not of it.
+        let last: BTreeSet<&str> = texts.iter().filter_map(|text| text.last().copied()).collect();
+        let fixed = last.iter().next().filter(|_| last.len() == 1).filter(|word| !rows.iter().any(|row| row.position.name.as_deref().is_some_and(|name| name.contains(**word))));
+        let tail = fixed.map(|word| format!(r"\s+{}", regex::escape(word))).unwrap_or_default();
+        return Some(format!(r"\W*\s+(?<name>\w.*?){tail}\W*\s\W*"));
+    }
+    Some(if counts.len() == 1 {
+        format!(r"\W*\s+(?:\S+\s+){{{}}}\W*", counts.first()?)
+    } else {
+        r"\W*\s+(?:\S.*?\s+)?\W*".into()
+    })
+}
+
+fn pattern(shape: &[Field], rows: &[&Row<'_>]) -> Option<String> {
+    let leading: BTreeSet<usize> = rows.iter().filter_map(|row| row.fields.first()).map(|(at, _)| *at).collect();
+    let mut out = match leading.iter().collect::<Vec<_>>().as_slice() {
+        [0] => String::from(r"^\W*"),
+        [one] => format!(r"^\s*(?:\S+\s+){{{one}}}\W*"),
+        _ => String::from(r"^.*?\b"),
+    };
+    for (index, field) in shape.iter().enumerate() {
+        out.push_str(&format!("(?<{}>{})", field.name(), word(*field)));
+        if index + 1 < shape.len() {
+            out.push_str(&between(rows, index)?);
+        }
+    }
+    out.push_str(r"(?:\W|$)");
+    Some(out)
+}
+
+/// Labels on the rows below, for what the row itself does not say.
+fn more(base: &Draft, shape: &[Field], rows: &[Row<'_>]) -> Vec<String> {
+    let formats = &base.proved.formats;
+    let mut patterns = Vec::new();
+    for field in [Field::SupplierSku, Field::QuantityConfirmed, Field::PriceNet, Field::ConfirmedDate, Field::Status] {
+        if shape.contains(&field) {
+            continue;
+        }
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for row in rows {
+            let right = |text: &str| match field {
+                Field::Status => vocabulary::state(text).is_some(),
+                Field::ConfirmedDate => !formats.dates.is_empty() && formats.date(text).is_ok(),
+                field => says(formats, field, text, row.position, Decimal::ONE) == Some(true),
+            };
+            let found: BTreeSet<String> = labels(&row.below, right).into_iter().collect();
+            for label in found {
+                *counts.entry(label).or_insert(0) += 1;
+            }
+        }
+        let best = counts.into_iter().max_by_key(|(label, count)| (*count, usize::MAX - label.split_whitespace().count()));
+        let Some((label, _)) = best.filter(|(_, count)| count * 2 > rows.len()) else { continue };
+        let value = match field {
+            Field::Status => r"\S[^,;()]*?",
+            Field::ConfirmedDate => r"\d[\d./-]*\d|\d+\.? \pL+\.? \d{4}",
+            field => word(field),
+        };
+        patterns.push(format!(r"{}\W*\s(?<{}>{value})(?:\s{{2,}}|[,;()]|\s*$)", regex::escape(&label).replace(' ', r"\s+"), field.name()));
+    }
+    patterns
 }
