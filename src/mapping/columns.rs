@@ -33,7 +33,8 @@ pub fn line(
         let at = wanted.iter().position(|wanted| wanted.columns.contains(&index));
         if let Some(text) = &column.value {
             if let Ok(value) = Value::parse(column.field.field_type(), text) {
-                line.entry(column.field).or_insert_with(|| Said::new(value, text.clone(), column.rule.clone(), Place::default()));
+                line.entry(column.field)
+                    .or_insert_with(|| Said::new(value, text.clone(), column.rule.clone(), Place::default()));
             }
             continue;
         }

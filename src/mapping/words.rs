@@ -78,8 +78,8 @@ const NEGATIONS: &[&str] = &[
 /// How rows begin that close a table or carry its sum over the page.
 #[rustfmt::skip]
 const STOPS: &[&str] = &[
-    "zwischensumme", "gesamtsumme", "gesamtbetrag", "summe", "gesamt", "nettobetrag", "warenwert", "übertrag", "rechnungsbetrag", "endbetrag", "mwst", "umsatzsteuer", "versandkosten",
-    "subtotal", "sub-total", "total", "grand total", "carried forward", "brought forward", "amount due", "vat",
+    "zwischensumme", "gesamtsumme", "gesamtbetrag", "summe", "gesamt", "nettobetrag", "netto", "positionssumme", "warenwert", "übertrag", "rechnungsbetrag", "endbetrag", "mwst", "umsatzsteuer", "versandkosten",
+    "subtotal", "sub-total", "net total", "total", "grand total", "carried forward", "brought forward", "amount due", "vat",
     "sous-total", "montant total", "total ht", "report", "tva", "à reporter",
     "subtotaal", "totaal", "btw", "totale", "subtotale", "totale parziale", "iva", "imponibile",
     "importe total", "suma", "delsumma", "summa", "moms", "sum", "i alt", "mva", "yhteensä", "välisumma", "alv", "razem", "podsumowanie", "wartość", "delsum",

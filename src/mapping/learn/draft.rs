@@ -125,7 +125,9 @@ impl Draft {
 
     fn codes(&self, out: &mut String) {
         let status = self.proof.placed.iter().any(|placed| placed.field == Field::Status)
-            || self.lines.as_ref().is_some_and(|lines| lines.line.contains("<status>"));
+            || self.lines.as_ref().is_some_and(|lines| {
+                lines.line.contains("<status>") || lines.more.iter().any(|more| more.contains("<status>"))
+            });
         if status {
             out.push_str("\n[codes.status]\n");
             for (word, status) in &self.proof.states {

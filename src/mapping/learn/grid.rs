@@ -39,7 +39,8 @@ fn named(case: &Case<'_>, text: &str) -> Option<usize> {
         let plain: Vec<String> = id.split_whitespace().take(4).map(words::plain).collect();
         let bare: Vec<String> = id.split_whitespace().take(4).map(case::bare).collect();
         !plain.is_empty()
-            && (written.windows(plain.len()).any(|window| window == plain) || naked.windows(bare.len()).any(|window| window == bare))
+            && (written.windows(plain.len()).any(|window| window == plain)
+                || naked.windows(bare.len()).any(|window| window == bare))
     };
     case.positions().iter().position(|position| {
         let ids = case::ids(position);
@@ -217,9 +218,7 @@ pub fn by_words(case: &Case<'_>, view: &View<'_>, formats: &Formats, lines: usiz
 /// stand in or below them; else those that name the product.
 pub fn anchors(case: &Case<'_>, view: &View<'_>) -> Vec<(usize, usize)> {
     let products: Vec<(usize, usize)> = (0..view.rows.len())
-        .filter_map(|index| {
-            named(case, view.row_text(index)).map(|position| (index, position))
-        })
+        .filter_map(|index| named(case, view.row_text(index)).map(|position| (index, position)))
         .collect();
     let numbered: Vec<(usize, usize)> = products
         .iter()

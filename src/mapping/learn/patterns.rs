@@ -45,7 +45,10 @@ pub fn draft(base: &Draft, views: &Views<'_>) -> Option<Draft> {
             }
             fields.sort_by_key(|(at, _)| *at);
             let next = hits.get(at + 1).map_or(index + 4, |next| next.0).min(index + 4);
-            let below = (index + 1..next).map(|row| view.row_text(row).to_string()).take_while(|row| !row.trim().is_empty() && !words::is_stop(row)).collect();
+            let below = (index + 1..next)
+                .map(|row| view.row_text(row).to_string())
+                .take_while(|row| !row.trim().is_empty() && !words::is_stop(row))
+                .collect();
             rows.push(Row { words, fields, below, position });
         }
     }
@@ -55,13 +58,16 @@ pub fn draft(base: &Draft, views: &Views<'_>) -> Option<Draft> {
         *shapes.entry(row.fields.iter().map(|(_, field)| *field).collect()).or_insert(0) += 1;
     }
     let sound = |shape: &[Field]| {
-        shape.contains(&Field::QuantityConfirmed) && (shape.contains(&Field::Position) || shape.contains(&Field::SupplierSku) || shape.contains(&Field::Gtin))
+        shape.contains(&Field::QuantityConfirmed)
+            && (shape.contains(&Field::Position) || shape.contains(&Field::SupplierSku) || shape.contains(&Field::Gtin))
     };
-    let (shape, count) = shapes.into_iter().filter(|(shape, _)| sound(shape)).max_by_key(|(shape, count)| count * shape.len())?;
+    let (shape, count) =
+        shapes.into_iter().filter(|(shape, _)| sound(shape)).max_by_key(|(shape, count)| count * shape.len())?;
     if count * 3 < rows.len() {
         return None;
     }
-    let alike: Vec<&Row<'_>> = rows.iter().filter(|row| row.fields.iter().map(|(_, field)| *field).eq(shape.iter().copied())).collect();
+    let alike: Vec<&Row<'_>> =
+        rows.iter().filter(|row| row.fields.iter().map(|(_, field)| *field).eq(shape.iter().copied())).collect();
     let line = pattern(&shape, &alike)?;
     let more = more(base, &shape, &rows);
     let lines = Patterns { line, more, end: None };
@@ -97,11 +103,17 @@ fn between(rows: &[&Row<'_>], left: usize) -> Option<String> {
     if counts.iter().eq([&0]) {
         return Some(r"\W*\s\W*".into());
     }
-    let names = rows.iter().zip(&texts).filter(|(row, text)| row.position.name.as_deref().is_some_and(|name| similar(&text.join(" "), name))).count();
+    let names = rows
+        .iter()
+        .zip(&texts)
+        .filter(|(row, text)| row.position.name.as_deref().is_some_and(|name| similar(&text.join(" "), name)))
+        .count();
     if names * 2 > rows.len() {
         // What always stands behind the name is not of it.
         let last: BTreeSet<&str> = texts.iter().filter_map(|text| text.last().copied()).collect();
-        let fixed = last.iter().next().filter(|_| last.len() == 1).filter(|word| !rows.iter().any(|row| row.position.name.as_deref().is_some_and(|name| name.contains(**word))));
+        let fixed = last.iter().next().filter(|_| last.len() == 1).filter(|word| {
+            !rows.iter().any(|row| row.position.name.as_deref().is_some_and(|name| name.contains(**word)))
+        });
         let tail = fixed.map(|word| format!(r"\s+{}", regex::escape(word))).unwrap_or_default();
         return Some(format!(r"\W*\s+(?<name>\w.*?){tail}\W*\s\W*"));
     }
@@ -149,14 +161,19 @@ fn more(base: &Draft, shape: &[Field], rows: &[Row<'_>]) -> Vec<String> {
                 *counts.entry(label).or_insert(0) += 1;
             }
         }
-        let best = counts.into_iter().max_by_key(|(label, count)| (*count, usize::MAX - label.split_whitespace().count()));
+        let best =
+            counts.into_iter().max_by_key(|(label, count)| (*count, usize::MAX - label.split_whitespace().count()));
         let Some((label, _)) = best.filter(|(_, count)| count * 2 > rows.len()) else { continue };
         let value = match field {
             Field::Status => r"\S[^,;()]*?",
             Field::ConfirmedDate => r"\d[\d./-]*\d|\d+\.? \pL+\.? \d{4}",
             field => word(field),
         };
-        patterns.push(format!(r"{}\W*\s(?<{}>{value})(?:\s{{2,}}|[,;()]|\s*$)", regex::escape(&label).replace(' ', r"\s+"), field.name()));
+        patterns.push(format!(
+            r"{}\W*\s(?<{}>{value})(?:\s{{2,}}|[,;()]|\s*$)",
+            regex::escape(&label).replace(' ', r"\s+"),
+            field.name()
+        ));
     }
     patterns
 }
