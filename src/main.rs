@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use postern::cli::Adapters;
 use postern::config::{Loaded, MailboxConfig, Target};
-use postern::document::Input;
+use postern::document::worker::{Ceilings, Pool};
+use postern::document::{Input, Limits};
 use postern::gateway::Reader;
 use postern::model::Pause;
 use postern::store::redb::{Options, Redb};
@@ -32,8 +33,28 @@ fn open_store(loaded: &Loaded) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(Redb::open(&loaded.data_dir(), options)?))
 }
 
-fn reader(_: &Loaded) -> Reader {
-    Arc::new(move |input: &Input<'_>| postern::document::read(input, &postern::document::Limits::default()))
+/// Reads documents in worker processes with memory and time limits; in this process only when our own
+/// program cannot be found.
+fn reader(loaded: &Loaded) -> Reader {
+    let limits = &loaded.config.limits;
+    let mut ceilings = Ceilings::default();
+    if let Some(mib) = limits.reader_mib {
+        ceilings.memory = mib << 20;
+    }
+    if let Some(seconds) = limits.reader_seconds {
+        ceilings.wall = Duration::from_secs(seconds);
+    }
+    let workers = limits.readers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from).min(4));
+    match std::env::current_exe() {
+        Ok(program) => {
+            let pool = Pool::new(program, workers, ceilings);
+            Arc::new(move |input: &Input<'_>| pool.read(input, &Limits::default()))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "documents are read in this process: our own program cannot be found");
+            Arc::new(|input: &Input<'_>| postern::document::read(input, &Limits::default()))
+        }
+    }
 }
 
 fn mailbox(loaded: &Loaded, config: &MailboxConfig) -> Result<Box<dyn Mailbox>, String> {
