@@ -152,3 +152,43 @@ fn replies_as_people_meant_them() {
     assert!(passed * 100 >= count * 90, "{passed} of {count}");
     assert!(unsafe_ones.len() * 100 <= count * 5);
 }
+
+/// A person's mail would lie in the drawer of robots, unread.
+#[test]
+fn no_ordinary_mail_is_taken_for_a_robot() {
+    let Some(corpora) = corpora() else { return };
+    let folder = corpora.join("mime");
+    let index = std::fs::read_to_string(folder.join("index.tsv")).unwrap();
+    let (mut count, mut taken) = (0, Vec::new());
+    for row in index.lines().skip(1) {
+        let columns: Vec<&str> = row.split('\t').collect();
+        let (path, role, features) = (columns[0], columns[1], columns.get(4).copied().unwrap_or_default());
+        let machine = ["dsn", "report", "mdn", "auto:"].iter().any(|mark| features.contains(mark));
+        let bounce = path.contains("sisimai") || path.contains("bounce") || path.contains("ndn");
+        if role != "mail" || machine || bounce {
+            continue;
+        }
+        let nature = sort::sort(&Mail::parse(&std::fs::read(folder.join(path)).unwrap()));
+        count += 1;
+        if matches!(nature, sort::Nature::Bounce(_) | sort::Nature::AutoReply(_) | sort::Nature::Receipt(_)) {
+            taken.push(format!("{path}: {nature:?}"));
+        }
+    }
+    for path in files(&corpora.join("html")).into_iter().chain(files(&corpora.join("replies"))) {
+        let raw = std::fs::read(&path).unwrap();
+        if !raw.starts_with(b"{")
+            && path.extension().is_some_and(|ending| ending == "in" || ending == "eml" || ending == "html")
+        {
+            let wrapped =
+                [b"From: anna@shop.example\r\nSubject: Re: order\r\nContent-Type: text/html\r\n\r\n", raw.as_slice()]
+                    .concat();
+            count += 1;
+            if sort::sort(&Mail::parse(&wrapped)).is_automatic() {
+                taken.push(path.display().to_string());
+            }
+        }
+    }
+    println!("{count} ordinary mails, {} taken for robots\n{}", taken.len(), taken.join("\n"));
+    assert!(count > 100);
+    assert!(taken.is_empty());
+}

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Adapters, COMPLAINTS, DONE, client, view};
 use crate::gateway::desk::Request;
 use crate::mail::decision::{self, Reading};
-use crate::mail::{Mail, reply};
+use crate::mail::{Mail, reply, sort};
 use crate::model::{MailId, OrderNumber};
 
 #[derive(Args, Debug)]
@@ -190,6 +190,7 @@ pub fn facts(mail: &Mail, filed: Option<&Filed>) -> Value {
         "drawer": filed.map(|filed| &filed.drawer),
         "reason": filed.map(|filed| &filed.reason),
         "digest": mail.digest,
+        "nature": sort::sort(mail),
         "faults": mail.faults,
     })
 }

@@ -374,6 +374,37 @@ mod tests {
         assert!(run(&format!("{many}From: anna@shop.example\r\n\r\nx"), &table()).unsure.is_some());
     }
 
+    /// A list or forwarder that seals what it passes on could never be trusted.
+    #[test]
+    fn sealed_chains_hold_or_not() {
+        use mail_auth::arc::ArcSealer;
+        use mail_auth::common::crypto::{RsaKey, Sha256};
+        use mail_auth::common::headers::HeaderWriter as _;
+        use mail_auth::{ArcOutput, AuthenticationResults};
+        use rustls_pki_types::PrivateKeyDer;
+        use rustls_pki_types::pem::PemObject as _;
+
+        let key = RsaKey::<Sha256>::from_key_der(PrivateKeyDer::from_pem_slice(RSA.as_bytes()).unwrap()).unwrap();
+        let raw = "From: anna@shop.example\r\nSubject: x\r\nTo: g@shop.example\r\n\r\nAPPROVE\r\n";
+        let message = AuthenticatedMessage::parse(raw.as_bytes()).unwrap();
+        let results = AuthenticationResults::new("mx.evil.example");
+        let sealer = ArcSealer::from_key(key).domain("evil.example").selector("s1").headers(["From", "Subject", "To"]);
+        let set = sealer.seal(&message, &results, &ArcOutput::default()).unwrap();
+        let sealed = format!("{}{raw}", set.to_header());
+        let link = run(&sealed, &table()).arc.unwrap();
+        assert_eq!(link.sealer, "evil.example");
+        assert!(link.results.starts_with("mx.evil.example"), "{link:?}");
+        assert_eq!(run(&sealed.replace("APPROVE", "DECLINE"), &table()).arc, None);
+        assert_eq!(
+            run(
+                &sealed.replace("ARC-Authentication-Results: i=1; mx", "ARC-Authentication-Results: i=1; my"),
+                &table()
+            )
+            .arc,
+            None
+        );
+    }
+
     /// A domain that signs with Ed25519 could not send through us.
     #[test]
     fn ed25519_signatures_hold() {
