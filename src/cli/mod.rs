@@ -7,11 +7,13 @@ pub mod client;
 pub mod config;
 pub mod demo;
 pub mod document;
+pub mod explain;
 pub mod load;
 pub mod mail;
 pub mod mapping;
 pub mod operate;
 pub mod order;
+pub mod process;
 pub mod response;
 pub mod run;
 pub mod template;
@@ -49,6 +51,10 @@ pub enum Command {
     Reader(document::ReaderArguments),
     /// Mappings: check, test, try, compare them.
     Mapping(mapping::Arguments),
+    /// The business process: its statuses and every row of its table.
+    Process(process::Arguments),
+    /// What a code in a complaint, letter or alarm means.
+    Explain(explain::Arguments),
     /// Letters: previews, lint, variables.
     Template(template::TemplateArgs),
     /// The whole story on loopback: mail servers, partners and an approver inside this program.
@@ -121,6 +127,8 @@ fn run(cli: Cli, adapters: &Adapters) -> anyhow::Result<u8> {
         Command::Mail(args) => mail::run(args, adapters, file),
         Command::Reader(arguments) => document::serve(&arguments),
         Command::Mapping(arguments) => mapping::run(&arguments),
+        Command::Process(arguments) => process::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Template(args) => template::run(args),
         Command::Demo(args) => demo::run(&args, adapters),
         Command::Load(args) => load::run(&args, adapters, file),

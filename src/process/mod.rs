@@ -15,6 +15,7 @@ mod finish;
 mod input;
 mod person;
 mod prepare;
+pub mod print;
 mod recall;
 mod receive;
 mod run;

@@ -110,9 +110,10 @@ pub fn refresh_waits(run: &mut Run<'_, '_>) {
     let mut news = Vec::new();
     for response in waiting {
         let Standing::Waits(wait) = standing(run.dossier, response) else { continue };
-        let Some(known) = &response.waits_for else { continue };
-        if (known.behind, &known.reason) != (wait.behind, &wait.reason) {
-            news.push((response.id, Wait { since: known.since, ..wait }));
+        let known = response.waits_for.as_ref();
+        if known.map(|known| (known.behind, &known.reason)) != Some((wait.behind, &wait.reason)) {
+            let since = known.map_or(run.now(), |known| known.since);
+            news.push((response.id, Wait { since, ..wait }));
         }
     }
     for (id, wait) in news {
