@@ -122,7 +122,7 @@ fn supersede(run: &mut Run<'_, '_>, id: ResponseId, answers: Option<ResponseId>)
     // What waited behind them and is said anew is pointless too.
     gone.extend(others().filter(|r| r.status == Status::WaitPending && covered(r)).map(|r| r.id));
     let first = others().filter(|r| gone.contains(&r.id)).min_by_key(|r| turn::place(run.dossier, r));
-    let inherited = first.map(|first| (first.response_type, turn::turn(first)));
+    let inherited = first.map(|first| turn::place(run.dossier, first));
     let taken = answered.map(|answered| lines_not_named(run.dossier, answered, &reach, &settings)).unwrap_or_default();
     if let Some(newer) = run.touch(id) {
         if let Some((response_type, turn)) = inherited {
