@@ -477,3 +477,18 @@ window.addEventListener('load', () => {
   document.getElementById('out').textContent = out.join('\n');
 });
 "#;
+
+/// Every mail that goes out waits for its letter: writing one must stay far below the mail's own cost.
+#[test]
+fn writing_is_quick() {
+    let templates = Templates::builtin();
+    let example = find("confirm_response");
+    templates.write(&example.letter()).unwrap();
+    let start = std::time::Instant::now();
+    for _ in 0..200 {
+        templates.write(&example.letter()).unwrap();
+    }
+    let each = start.elapsed() / 200;
+    println!("a CONFIRM_RESPONSE is written in {each:?} (unoptimised build)");
+    assert!(each < std::time::Duration::from_millis(100), "{each:?}");
+}

@@ -1,11 +1,14 @@
 //! `postern template`: what mails look like, what may be said in them, what is wrong with a folder of them.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use crate::diagnostic::Diagnostic;
+use crate::mail::Address;
+use crate::mail::encode::{Automatic, Outgoing};
 use crate::template::{self, Templates, Words, example};
 
 #[derive(Args, Debug)]
@@ -25,7 +28,7 @@ enum TemplateCommand {
         /// A folder of letters over the builtin ones.
         #[arg(long, value_name = "DIR")]
         templates: Option<PathBuf>,
-        /// Writes NAME.txt and NAME.html here.
+        /// Writes NAME.eml, NAME.txt and NAME.html here.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// Writes a JSON list of {name, subject, text, html} to stdout.
@@ -95,22 +98,48 @@ fn preview(templates: &Templates, wanted: &str, lang: &str, out: Option<PathBuf>
         match (&out, json) {
             (Some(dir), _) => {
                 std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
-                for (ending, text) in [("txt", with_subject(&words)), ("html", words.html)] {
+                let mail = mail(&words, &example.letter())?;
+                let parts =
+                    [("eml", mail), ("txt", with_subject(&words).into_bytes()), ("html", words.html.into_bytes())];
+                for (ending, bytes) in parts {
                     let path = dir.join(format!("{}.{ending}", example.name));
-                    std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+                    std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
                     eprintln!("{}", path.display());
                 }
             }
             (None, true) => listed.push(serde_json::json!({
                 "name": example.name, "subject": words.subject, "text": words.text, "html": words.html
             })),
-            (None, false) => println!("{}", with_subject(&words)),
+            (None, false) => say(&with_subject(&words)),
         }
     }
     if json {
-        println!("{}", serde_json::json!({ "v": 1, "letters": listed }));
+        say(&serde_json::json!({ "v": 1, "letters": listed }).to_string());
     }
     Ok(super::DONE)
+}
+
+/// The mail as it would go out, from and to invented addresses.
+fn mail(words: &Words, letter: &template::Letter<'_>) -> anyhow::Result<Vec<u8>> {
+    let address = |address: &str| Address { name: None, address: address.to_string() };
+    let outgoing = Outgoing {
+        from: address("orders@gateway.example"),
+        to: vec![address("reader@example.com")],
+        reply_to: letter.reply_to.map(address),
+        subject: words.subject.clone(),
+        date: letter.now,
+        message_id: format!("{}.preview@gateway.example", letter.owed.id),
+        automatic: Automatic::Generated,
+        text: words.text.clone(),
+        html: Some(words.html.clone()),
+        ..Outgoing::default()
+    };
+    Ok(outgoing.build(None)?)
+}
+
+/// A reader that has seen enough (`| head`) is no error.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn with_subject(words: &Words) -> String {
@@ -129,18 +158,18 @@ fn lint(dir: Option<&std::path::Path>, json: bool) -> anyhow::Result<u8> {
         Err(complaints) => (None, complaints),
     };
     if json {
-        println!("{}", serde_json::json!({ "v": 1, "diagnostics": complaints }));
+        say(&serde_json::json!({ "v": 1, "diagnostics": complaints }).to_string());
     } else {
         let source = |complaint: &Diagnostic| {
             templates.as_ref().map_or(String::new(), |templates| templates.source(&complaint.file).to_string())
         };
         for complaint in &complaints {
-            println!("{}\n", complaint.draw(&source(complaint), false));
+            say(&format!("{}\n", complaint.draw(&source(complaint), false)));
         }
         match complaints.len() {
-            0 => println!("all letters are sound"),
-            1 => println!("1 complaint"),
-            n => println!("{n} complaints"),
+            0 => say("all letters are sound"),
+            1 => say("1 complaint"),
+            n => say(&format!("{n} complaints")),
         }
     }
     Ok(if complaints.is_empty() { super::DONE } else { super::COMPLAINTS })
@@ -156,12 +185,12 @@ fn variables(letter: Option<&str>, json: bool) -> anyhow::Result<u8> {
     }
     let variables = template::variables(name.as_deref());
     if json {
-        println!("{}", serde_json::json!({ "v": 1, "variables": variables }));
+        say(&serde_json::json!({ "v": 1, "variables": variables }).to_string());
         return Ok(super::DONE);
     }
     let width = variables.iter().map(|variable| variable.name.len()).max().unwrap_or(0);
     for variable in variables {
-        println!("{:width$}  {}", variable.name, variable.meaning);
+        say(&format!("{:width$}  {}", variable.name, variable.meaning));
     }
     Ok(super::DONE)
 }

@@ -146,11 +146,16 @@ fn receipts() -> Vec<Example> {
         ),
         ("comment", receipt(O::Comment, &[], &[], &[20, 30, 40], None), deviating()),
         ("asked", receipt(O::Asked, &[], &[], &[20, 30, 40], None), deviating()),
-        ("on_hold", receipt(O::OnHold, &[], &[], &[20, 30, 40], Some("2026-11-24 09:00")), deviating()),
+        ("on_hold", receipt(O::OnHold, &[], &[], &[20, 30, 40], Some("2026-11-24T09:00:00Z")), deviating()),
         ("delegated", receipt(O::Delegated, &[], &[], &[20, 30, 40], Some("ben@nordlicht.example")), deviating()),
-        ("status", receipt(O::Status, &[], &[], &[20, 30, 40], Some("NOT_CHECKED_DO_APPROVE")), deviating()),
+        ("status", receipt(O::Status, &[], &[], &[20, 30, 40], None), deviating()),
         ("help", receipt(O::Help, &[], &[], &[20, 30, 40], None), deviating()),
         ("recall_answered", receipt(O::RecallAnswered, &[], &[], &[], Some("RECALLED")), declined()),
+        (
+            "recall_answered_to_channel",
+            receipt(O::RecallAnswered, &[], &[], &[], Some("nordwind: TOO LATE")),
+            declined(),
+        ),
         ("undone", receipt(O::Undone, &[], &[], &[20, 30, 40], None), deviating()),
     ];
     let build = |(name, about, dossier)| {

@@ -26,6 +26,7 @@ const ALL: &[&str] = &[];
 const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("kind",                         "the transmission's type, e.g. CONFIRM_RESPONSE", ALL),
     ("transmission",                 "its number, e.g. T77", ALL),
+    ("reader",                       "who reads it: partner, channel, operator", ALL),
     ("lang",                         "the language, e.g. en", ALL),
     ("now",                          "when it was written (| time)", ALL),
     ("zone",                         "the reader's time zone", ALL),
@@ -44,6 +45,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("response.entry_date",          "the partner's date of it (| date)", ALL),
     ("response.arrived_at",          "when it arrived (| time)", ALL),
     ("response.note",                "the partner's note on the whole", ALL),
+    ("response.stands",              "where it stands, in words", ALL),
     ("token",                        "binds the answer to this question, e.g. 7Q2K-9MXT-4CHB", ALL),
     ("reply_to",                     "where answers go", ALL),
     ("partner_words[]",              "lines of the partner's mail (| quote)", ALL),

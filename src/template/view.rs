@@ -18,7 +18,7 @@ use super::language::Language;
 use crate::model::owed::{About, AlarmNews, Outcome};
 use crate::model::{
     ChannelId, FaultCode, Field, Line, LineDecision, LineStatus, Order, PartnerId, Position, Recipient, Response,
-    ResponseType, Schedule, Settings, TransmissionKind,
+    ResponseType, Schedule, Settings, Status, TransmissionKind,
 };
 
 /// No letter shows more rows; the data goes along as an attachment.
@@ -28,7 +28,8 @@ const QUOTED_LINES_MAX: usize = 60;
 const QUOTED_CHARS_MAX: usize = 6_000;
 
 /// Who reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reader {
     Partner,
     Channel,
@@ -136,6 +137,7 @@ impl<'a> Frame<'a> {
 pub struct View {
     pub kind: TransmissionKind,
     pub transmission: String,
+    pub reader: Reader,
     pub lang: String,
     pub now: Timestamp,
     pub order: Option<String>,
@@ -190,6 +192,8 @@ pub struct ResponseView {
     pub entry_date: Option<Date>,
     pub arrived_at: Timestamp,
     pub note: Option<String>,
+    /// Where it stands, in words.
+    pub stands: String,
 }
 
 /// A position as it was ordered.
@@ -320,6 +324,7 @@ impl View {
         View {
             kind: owed.kind,
             transmission: owed.id.to_string(),
+            reader: frame.reader,
             lang: language.code.clone(),
             now: letter.now,
             order,
@@ -341,6 +346,7 @@ impl View {
                 entry_date: response.entry_date,
                 arrived_at: response.arrived_at,
                 note: response.message.text(Field::Note).map(str::to_string),
+                stands: stands(response.status, language),
             }),
             token: letter.token.map(str::to_string),
             reply_to: letter.reply_to.map(str::to_string),
@@ -379,7 +385,10 @@ impl View {
                     approved: receipt.approved.clone(),
                     declined: receipt.declined.clone(),
                     open: receipt.open.clone(),
-                    detail: receipt.detail.as_deref().map(|detail| language.phrase(detail)),
+                    detail: receipt.detail.as_deref().map(|detail| match detail.parse::<Timestamp>() {
+                        Ok(at) => language.time(at, &frame.zone),
+                        Err(_) => language.phrase(detail),
+                    }),
                 }),
                 _ => None,
             },
@@ -423,6 +432,12 @@ impl View {
             },
         }
     }
+}
+
+/// Statuses that mean something to people outside have words of their own; the others are on their way.
+fn stands(status: Status, language: &Language) -> String {
+    let key = format!("stands.{}", status.name());
+    language.get(&key).unwrap_or_else(|| language.text("stands.OTHER")).to_string()
 }
 
 fn party(id: &str, name: &str) -> Party {
