@@ -212,7 +212,8 @@ mod tests {
             Ok(walk.count)
         };
         assert_eq!(walk(&log), Ok(4));
-        let changes: [(&str, fn(&mut Vec<AuditEntry>)); 6] = [
+        type Change = fn(&mut Vec<AuditEntry>);
+        let changes: [(&str, Change); 6] = [
             ("2", |log| log[1].who = "eve@shop.example".into()),
             ("3", |log| log[2].at += jiff::SignedDuration::from_nanos(1)),
             ("2", |log| drop(log.remove(1))),

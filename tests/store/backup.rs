@@ -140,13 +140,15 @@ fn tampering_is_found() {
 /// A row that nobody finds any more would be a response that nobody answers.
 #[test]
 fn rows_that_do_not_fit_together_are_found() {
-    let index: redb::TableDefinition<&[u8], ()> = redb::TableDefinition::new("index");
     let records: redb::TableDefinition<&[u8], &[u8]> = redb::TableDefinition::new("records");
-    let damages: [(&str, fn(&redb::WriteTransaction, [redb::TableDefinition<&[u8], ()>; 1])); 2] = [
-        ("the index lacks the row `do4711`", |transaction, [index]| {
+    type Index = redb::TableDefinition<'static, &'static [u8], ()>;
+    type Damage = fn(&redb::WriteTransaction, Index);
+    let index: Index = redb::TableDefinition::new("index");
+    let damages: [(&str, Damage); 2] = [
+        ("the index lacks the row `do4711`", |transaction, index| {
             drop(transaction.open_table(index).unwrap().remove(b"do4711".as_slice()).unwrap());
         }),
-        ("the index has 10 rows instead of 9", |transaction, [index]| {
+        ("the index has 10 rows instead of 9", |transaction, index| {
             drop(transaction.open_table(index).unwrap().insert(b"do4712".as_slice(), ()).unwrap());
         }),
     ];
@@ -158,7 +160,7 @@ fn rows_that_do_not_fit_together_are_found() {
         drop(store);
         let database = redb::Database::open(folder.path().join("postern.redb")).unwrap();
         let transaction = database.begin_write().unwrap();
-        damage(&transaction, [index]);
+        damage(&transaction, index);
         transaction.commit().unwrap();
         drop(database);
         let store = Redb::open(folder.path(), options()).unwrap();
