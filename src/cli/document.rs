@@ -1,6 +1,7 @@
 //! `postern document FILE`: the lines, words and tables that rules see, for a file of any kind.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -9,6 +10,9 @@ use serde::Serialize;
 use crate::document::worker::{Ceilings, Pool};
 use crate::document::{self, Document, Input, Limits, Part};
 use crate::mail::Mail;
+
+/// How long a person waits for scans to be recognised.
+const OCR: Duration = Duration::from_secs(5);
 
 /// Shows what a reader of a file would see: lines, words and tables, as rules see them.
 #[derive(Args, Debug)]
@@ -72,7 +76,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 }
 
 fn read(name: &str, bytes: &[u8]) -> anyhow::Result<Document> {
-    let limits = Limits { ocr: document::ocr::is_installed(), ..Limits::default() };
+    let limits = Limits { ocr: OCR, ..Limits::default() };
     let program = std::env::current_exe().context("this program cannot be found")?;
     let pool = Pool::new(program, 1, Ceilings::default());
     let mut parts = Vec::new();

@@ -1,5 +1,7 @@
 //! What a worker is asked and answers, as bytes: short, exact, and read without trust.
 
+use std::time::Duration;
+
 use super::{Cell, Fault, Kind, Limits, Line, Page, Part, Table, Word};
 
 /// A question: what to read, and within which limits.
@@ -24,7 +26,7 @@ impl Question {
         {
             out.number(number);
         }
-        out.flag(limits.ocr);
+        out.number(limits.ocr.as_millis() as usize);
         out.bytes(bytes);
         out.0
     }
@@ -41,7 +43,7 @@ impl Question {
                 cells_max: rest.number()?,
                 depth_max: rest.number()?,
                 parts_max: rest.number()?,
-                ocr: rest.flag()?,
+                ocr: Duration::from_millis(rest.number()? as u64),
             },
             bytes: rest.bytes()?.to_vec(),
         })
@@ -240,7 +242,7 @@ mod tests {
 
     #[test]
     fn questions_come_back_as_they_were() {
-        let limits = Limits { pages_max: 7, ocr: true, ..Limits::default() };
+        let limits = Limits { pages_max: 7, ocr: Duration::from_secs(5), ..Limits::default() };
         let bytes = Question::encoded("n", "m", b"xyz", &limits);
         let question = Question { name: "n".into(), media_type: "m".into(), limits, bytes: b"xyz".to_vec() };
         assert_eq!(Question::decoded(&bytes), Some(question));

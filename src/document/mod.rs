@@ -34,6 +34,8 @@ mod xml;
 
 pub use read::read;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// What a mail or file shows, part by part.
@@ -185,8 +187,8 @@ pub struct Limits {
     pub cells_max: usize,
     pub depth_max: usize,
     pub parts_max: usize,
-    /// Whether scans are recognised, with the program `tesseract` where it is installed.
-    pub ocr: bool,
+    /// Time for recognising scans, with the program `tesseract` where it is installed; zero: not at all.
+    pub ocr: Duration,
 }
 
 impl Default for Limits {
@@ -198,7 +200,7 @@ impl Default for Limits {
             cells_max: 400_000,
             depth_max: 256,
             parts_max: 1_000,
-            ocr: false,
+            ocr: Duration::ZERO,
         }
     }
 }

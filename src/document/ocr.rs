@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 use super::pdf::{self, Turned};
 use super::{Kind, Limits, Page, Part, Word};
 
-/// Time for all pages of one document.
-const WALL: Duration = Duration::from_secs(60);
 const PAGES_MAX: usize = 20;
 /// Dots an inch; recognition is made for this.
 const DPI: f64 = 300.0;
@@ -43,8 +41,12 @@ pub(super) fn pdf(part: &mut Part, bytes: &[u8], limits: &Limits) {
         .filter(|(_, page)| page.lines.iter().all(|line| line.visible().next().is_none()))
         .map(|(at, _)| at)
         .collect();
-    let end = Instant::now() + WALL;
+    let end = Instant::now() + limits.ocr;
     for index in scanned.into_iter().take(PAGES_MAX) {
+        if Instant::now() > end {
+            part.fault("TIMED_OUT", "there was no time to recognise all pages");
+            break;
+        }
         let Some(size) = part.pages.get(index).map(|page| (page.width, page.height)) else { continue };
         let scale = (DPI / 72.0).min(SIDE_MAX / size.0.max(size.1).max(1.0));
         let Some(picture) = pdf::picture(bytes, index, scale as f32, limits) else { continue };
@@ -59,8 +61,8 @@ pub(super) fn pdf(part: &mut Part, bytes: &[u8], limits: &Limits) {
 }
 
 /// Recognises a picture.
-pub(super) fn picture(part: &mut Part, bytes: &[u8]) {
-    if let Some(found) = recognised(bytes, Instant::now() + WALL) {
+pub(super) fn picture(part: &mut Part, bytes: &[u8], limits: &Limits) {
+    if let Some(found) = recognised(bytes, Instant::now() + limits.ocr) {
         let scale = 72.0 / PICTURE_DPI;
         let size = (found.size.0 * scale, found.size.1 * scale);
         part.pages.push(page_of(found, scale, size));

@@ -38,7 +38,7 @@ impl Reader<'_> {
             self.parts.push(part);
         } else if is_pdf(bytes) {
             let mut read = pdf::read(name, bytes, limits);
-            if limits.ocr && read.part.faults.iter().any(|fault| fault.code == "SCANNED") {
+            if !limits.ocr.is_zero() && read.part.faults.iter().any(|fault| fault.code == "SCANNED") {
                 ocr::pdf(&mut read.part, bytes, limits);
             }
             self.parts.push(read.part);
@@ -52,8 +52,8 @@ impl Reader<'_> {
         } else if let Some(kind) = picture(bytes) {
             let mut part = Part::new(Kind::Image, name);
             part.fault("SCANNED", format!("it is a picture ({kind}): it has no text that could be read"));
-            if limits.ocr {
-                ocr::picture(&mut part, bytes);
+            if !limits.ocr.is_zero() {
+                ocr::picture(&mut part, bytes, limits);
             }
             self.parts.push(part);
         } else if let Some(content) = signed::read(bytes) {

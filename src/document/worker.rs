@@ -24,8 +24,8 @@ const MESSAGE_MAX: usize = 512 << 20;
 const STACK: usize = 64 << 20;
 /// A worker that has read this long in all makes room for a fresh one.
 const RETIRES_AFTER: Duration = Duration::from_secs(60);
-/// Recognising pictures takes seconds a page.
-const OCR_WALL: Duration = Duration::from_secs(90);
+/// Processor time beyond that for recognising pictures.
+const OCR_MAX: Duration = Duration::from_secs(120);
 
 /// What one worker may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Ceilings {
 
 impl Default for Ceilings {
     fn default() -> Ceilings {
-        Ceilings { wall: Duration::from_secs(10), memory: 512 << 20 }
+        Ceilings { wall: Duration::from_secs(8), memory: 512 << 20 }
     }
 }
 
@@ -81,7 +81,7 @@ impl Pool {
                 );
             }
         };
-        let wall = if limits.ocr { self.ceilings.wall + OCR_WALL } else { self.ceilings.wall };
+        let wall = self.ceilings.wall + limits.ocr;
         let question = Question::encoded(input.name, input.media_type, input.bytes, limits);
         match worker.ask(question, wall) {
             Ok(parts) => {
@@ -261,7 +261,7 @@ pub fn serve(memory: u64) -> io::Result<()> {
     {
         let _ = rlimit::setrlimit(rlimit::Resource::AS, memory, memory);
         let _ = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0);
-        let seconds = RETIRES_AFTER.as_secs() + OCR_WALL.as_secs();
+        let seconds = RETIRES_AFTER.as_secs() + OCR_MAX.as_secs();
         let _ = rlimit::setrlimit(rlimit::Resource::CPU, seconds, seconds);
     }
     #[cfg(not(unix))]
