@@ -1,7 +1,11 @@
 //! Sockets and bytes only: where mails come from and where they go.
 //!
 //! A [`Mailbox`] hands over mails and files them afterwards; a [`Relay`] takes finished MIME. Neither
-//! knows what a mail says. Every wait has a time-out, every size a ceiling.
+//! knows what a mail says. Every wait has a time-out, every size a ceiling, and no adapter takes
+//! silence, a refusal or a broken connection for "no mail".
+//!
+//! Mailboxes: [`imap`], [`maildir`], and [`inlet`] for servers that push by SMTP or LMTP. Relays:
+//! [`smtp`]. They share [`net`] (sockets and TLS), [`login`] (passwords and tokens) and [`backoff`].
 
 pub mod backoff;
 mod header;

@@ -180,8 +180,10 @@ enum Carrier {
 pub struct Stream {
     carrier: Carrier,
     peer: SocketAddr,
+    /// Kept at its full length, so that it is cleared once and not for every read.
     input: Vec<u8>,
-    /// How much of `input` has been read.
+    /// How much of `input` the peer sent, and how much of that has been read.
+    filled: usize,
     taken: usize,
     output: Vec<u8>,
     read_timeout: Duration,
@@ -238,6 +240,7 @@ impl Stream {
             carrier: Carrier::Plain(tcp),
             peer,
             input: Vec::new(),
+            filled: 0,
             taken: 0,
             output: Vec::new(),
             read_timeout: timeouts.read,
@@ -254,7 +257,7 @@ impl Stream {
     /// attack (command injection before the handshake) and end it.
     pub async fn upgrade(mut self, server: &Server, trust: &Trust, timeouts: &Timeouts) -> Result<Stream, WireError> {
         let away = |why: String| WireError::Away(format!("{server}: {why}"));
-        if self.taken < self.input.len() {
+        if self.taken < self.filled {
             return Err(WireError::Refused(format!("{server}: sent bytes in the clear that belong inside TLS")));
         }
         let Carrier::Plain(tcp) = std::mem::replace(&mut self.carrier, Carrier::Gone) else {
@@ -287,7 +290,7 @@ impl Stream {
 
     /// How many bytes the peer may send from now on.
     pub fn allow(&mut self, bytes: u64) {
-        self.allowance = bytes.saturating_add(usize_to_u64(self.input.len().saturating_sub(self.taken)));
+        self.allowance = bytes.saturating_add(usize_to_u64(self.filled.saturating_sub(self.taken)));
     }
 
     /// Whether a flush waits for the next read.
@@ -303,9 +306,9 @@ impl Stream {
 
     /// Puts bytes back in front of what the peer sends next.
     pub fn unread(&mut self, bytes: &[u8]) {
-        let rest = self.input.get(self.taken..).unwrap_or_default();
+        let rest = self.input.get(self.taken..self.filled).unwrap_or_default();
         self.input = [bytes, rest].concat();
-        self.taken = 0;
+        (self.filled, self.taken) = (self.input.len(), 0);
     }
 
     /// One line without its line end, at most `max` bytes long.
@@ -313,11 +316,11 @@ impl Stream {
         let mut line = Vec::new();
         loop {
             let byte = match self.input.get(self.taken) {
-                Some(byte) => {
+                Some(byte) if self.taken < self.filled => {
                     self.taken += 1;
                     *byte
                 }
-                None => self.read_u8().await?,
+                _ => self.read_u8().await?,
             };
             if byte == b'\n' {
                 if line.last() == Some(&b'\r') {
@@ -379,12 +382,13 @@ impl Stream {
             )));
         }
         let most = usize::try_from(self.allowance).unwrap_or(CHUNK).min(CHUNK);
-        self.taken = 0;
-        self.input.resize(most, 0);
-        let mut buffer = ReadBuf::new(&mut self.input);
+        if self.input.len() != CHUNK {
+            self.input.resize(CHUNK, 0);
+        }
+        let mut buffer = ReadBuf::new(self.input.get_mut(..most).unwrap_or_default());
         let result = self.carrier.poll_read(cx, &mut buffer);
         let count = buffer.filled().len();
-        self.input.truncate(count);
+        (self.filled, self.taken) = (count, 0);
         match result {
             Poll::Ready(result) => {
                 self.read_timer.disarm();
@@ -402,10 +406,10 @@ impl AsyncRead for Stream {
         if this.unsent.load(Ordering::Acquire) {
             ready!(this.poll_push(cx))?;
         }
-        if this.taken >= this.input.len() {
+        if this.taken >= this.filled {
             ready!(this.poll_fill(cx))?;
         }
-        let rest = this.input.get(this.taken..).unwrap_or_default();
+        let rest = this.input.get(this.taken..this.filled).unwrap_or_default();
         let count = rest.len().min(out.remaining());
         out.put_slice(rest.get(..count).unwrap_or_default());
         this.taken += count;
