@@ -370,9 +370,11 @@ impl<'m> Grouping<'m> {
             return false;
         }
         let reads = |at: &usize| self.first_line(row, *at).is_some_and(|text| self.formats.number(text).is_ok());
-        let number = self.numbers.iter().any(reads);
+        let read = self.numbers.iter().filter(|at| reads(at)).count();
+        let number = read > 0;
         // A row that is filled like a line is one, so that a position that cannot be read is told.
-        let full = number && self.filled(row) >= ((self.columns * 3).div_ceil(5)).max(3);
+        let full =
+            number && read >= self.numbers.len().min(2) && self.filled(row) >= ((self.columns * 3).div_ceil(5)).max(3);
         if let Some(position) = self.position {
             let column = self.rule.columns.iter().find(|column| column.field == Field::Position);
             let text = self.first_line(row, position);
