@@ -128,4 +128,19 @@ mod tests {
         assert!(page.contains("| – | any open | orders merged | WAIT_MERGE |  |"));
         assert!(page.contains("| the status it left |"));
     }
+
+    /// The picture in the README is the table of the program, not of the day somebody drew it. `UPDATE_README=1` draws it anew.
+    #[test]
+    fn the_readme_shows_this_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = readme.split_once("<!-- process -->").unwrap();
+        let (shown, after) = rest.split_once("<!-- /process -->").unwrap();
+        let wanted = format!("\n```mermaid\n{}```\n", mermaid());
+        if std::env::var_os("UPDATE_README").is_some() && shown != wanted {
+            std::fs::write(path, format!("{before}<!-- process -->{wanted}<!-- /process -->{after}")).unwrap();
+            return;
+        }
+        assert_eq!(shown, wanted, "UPDATE_README=1 cargo test --lib process::print");
+    }
 }
