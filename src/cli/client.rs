@@ -10,6 +10,7 @@ use super::{Adapters, COMPLAINTS, DONE};
 use crate::config::Loaded;
 use crate::gateway::desk::{Reply, Request};
 use crate::gateway::{Gateway, Live, SystemClock, control};
+use crate::store::StoreError;
 
 /// Finds and reads the configuration: `--config`, `$POSTERN_CONFIG`, `./postern.toml`.
 pub fn load(config: &Option<PathBuf>) -> anyhow::Result<Loaded> {
@@ -34,11 +35,27 @@ pub fn who(by: &Option<String>) -> String {
 /// Serves one request, by the running gateway when there is one.
 pub fn ask(adapters: &Adapters, config: &Option<PathBuf>, request: Request) -> anyhow::Result<Reply> {
     let loaded = load(config)?;
-    if let Some(answer) = control::ask(&loaded.data_dir(), &request) {
-        return answer.context("the running gateway did not answer");
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(answer) = control::ask(&loaded.data_dir(), &request) {
+            return answer.context("the running gateway did not answer");
+        }
+        match open(adapters, loaded.clone()) {
+            Ok(gateway) => return Ok(gateway.handle(request)),
+            // A gateway that is just starting holds the store and does not listen yet.
+            Err(error) if began.elapsed() < START_MAX && error.downcast_ref::<StoreError>().is_some_and(is_away) => {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let gateway = open(adapters, loaded)?;
-    Ok(gateway.handle(request))
+}
+
+/// A gateway that holds the store listens after so long at the latest.
+const START_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+fn is_away(error: &StoreError) -> bool {
+    matches!(error, StoreError::Away(_))
 }
 
 /// A gateway on the store itself, without mailboxes and relay.

@@ -77,11 +77,12 @@ fn writing(number: usize) -> Writing {
     }
 }
 
-fn order_number(number: usize) -> String {
+pub fn order_number(number: usize) -> String {
     format!("L{number:08}")
 }
 
-fn order(number: usize) -> String {
+/// The order that mail `number` answers, as JSON.
+pub fn order(number: usize) -> String {
     let writing = writing(number);
     let positions: Vec<String> = LINES
         .iter()

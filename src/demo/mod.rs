@@ -5,7 +5,7 @@ pub mod load;
 pub mod paper;
 pub mod partners;
 pub mod sandbox;
-mod story;
+pub mod story;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,7 +51,13 @@ pub fn run(telling: &Telling, reader: fn(&Loaded) -> Reader) -> anyhow::Result<b
 
 async fn play(telling: &Telling, folder: &Path, reader: fn(&Loaded) -> Reader) -> anyhow::Result<bool> {
     let accounts = ["gateway", "approver", "channel", "operator", "nordwind", "suedtrade", "ostwerk"];
-    let settings = SandboxSettings { accounts: accounts.map(String::from).to_vec(), ..SandboxSettings::default() };
+    let aliases = [partners::Writing::Text, partners::Writing::Html, partners::Writing::Pdf]
+        .map(|writing| (writing.sender().to_string(), writing.partner().to_string()));
+    let settings = SandboxSettings {
+        accounts: accounts.map(String::from).to_vec(),
+        aliases: aliases.to_vec(),
+        ..SandboxSettings::default()
+    };
     let sandbox = Arc::new(Sandbox::start_with(settings).await.context("starting the sandbox")?);
     partners::unpack_mappings(&folder.join("mappings"))?;
     std::fs::write(folder.join("postern.toml"), configuration(&sandbox))?;

@@ -30,6 +30,8 @@ pub struct SandboxSettings {
     pub domain: String,
     /// Local parts of the accounts.
     pub accounts: Vec<String>,
+    /// Further addresses, of any domain, and the account each belongs to.
+    pub aliases: Vec<(String, String)>,
     /// The password of all accounts; also taken as a token.
     pub password: String,
     /// What IMAP announces. Leave out `MOVE`, `UIDPLUS`, `IDLE` to be a poorer server.
@@ -47,6 +49,7 @@ impl Default for SandboxSettings {
             accounts: ["gateway", "partner", "approver", "channel", "sales", "customer", "supplier"]
                 .map(String::from)
                 .to_vec(),
+            aliases: Vec::new(),
             password: "sandbox-secret".to_string(),
             imap_capabilities: "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2 ID IDLE MOVE UIDPLUS NAMESPACE".to_string(),
             smtp_features: ["PIPELINING", "SIZE 52428800", "8BITMIME", "SMTPUTF8", "AUTH PLAIN LOGIN XOAUTH2"]
