@@ -171,7 +171,12 @@ send_to = ["{partner}"]
             }
             None
         });
-        found.unwrap_or_else(|| panic!("no mail with `{words}` came to {account}\n{}", std::fs::read_to_string(self.log()).unwrap_or_default()))
+        found.unwrap_or_else(|| {
+            panic!(
+                "no mail with `{words}` came to {account}\n{}",
+                std::fs::read_to_string(self.log()).unwrap_or_default()
+            )
+        })
     }
 
     fn statuses(&self, order: &str) -> Vec<String> {
@@ -196,7 +201,10 @@ send_to = ["{partner}"]
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        panic!("order {order} stands in {last:?}, not {wanted:?}\n{}", std::fs::read_to_string(self.log()).unwrap_or_default());
+        panic!(
+            "order {order} stands in {last:?}, not {wanted:?}\n{}",
+            std::fs::read_to_string(self.log()).unwrap_or_default()
+        );
     }
 }
 
@@ -240,7 +248,13 @@ fn the_main_job_on_real_servers() {
     ];
     site.register(&cases.iter().map(|(number, writing, _)| order(number, *writing)).collect::<Vec<_>>());
     let say = |number: &str, version: &str, writing: Writing, lines: &[AnswerLine], in_reply_to: Option<&str>| {
-        let answer = Answer { order: number, number: &format!("{}{version}", number.trim_start_matches('S')), date: "2026-11-22", lines, in_reply_to };
+        let answer = Answer {
+            order: number,
+            number: &format!("{}{version}", number.trim_start_matches('S')),
+            date: "2026-11-22",
+            lines,
+            in_reply_to,
+        };
         site.send(writing.sender(), &gateway, &writing.mail(&answer).unwrap());
     };
     for (number, writing, lines) in cases {
@@ -310,7 +324,11 @@ fn kills_lose_and_double_nothing() {
             assert_eq!(counts["mails"]["response"], count, "{counts:#}");
             break;
         }
-        assert!(began.elapsed() < PATIENCE, "{done} of {count}: {counts:#}\n{}", std::fs::read_to_string(site.log()).unwrap());
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{done} of {count}: {counts:#}\n{}",
+            std::fs::read_to_string(site.log()).unwrap()
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
     assert!(site.ask(&["audit", "verify"])["ok"] == true);
@@ -330,7 +348,12 @@ fn kills_lose_and_double_nothing() {
     let mut doubled = 0;
     for mails in seen.values().filter(|mails| mails.len() > 1) {
         doubled += mails.len() - 1;
-        assert!(mails.iter().all(|mail| mail.text == mails[0].text && mail.html == mails[0].html && mail.date == mails[0].date), "a repetition is the same");
+        assert!(
+            mails
+                .iter()
+                .all(|mail| mail.text == mails[0].text && mail.html == mails[0].html && mail.date == mails[0].date),
+            "a repetition is the same"
+        );
     }
     assert_eq!(site.drain("gateway").len(), 0, "the inbox is empty");
     println!("{count} mails, {kills} kills: 0 lost, 0 processed twice, {doubled} sent again identically");

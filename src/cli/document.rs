@@ -108,9 +108,6 @@ fn mail_parts(mail: &Mail, pool: &Pool, limits: &Limits, parts: &mut Vec<Part>) 
             continue;
         }
         let name = attachment.name.as_deref().unwrap_or("attachment");
-        parts.extend(document::read(
-            &Input { name, media_type: &attachment.media_type, bytes: &attachment.bytes },
-            limits,
-        ));
+        parts.extend(pool.read(&Input { name, media_type: &attachment.media_type, bytes: &attachment.bytes }, limits));
     }
 }

@@ -85,11 +85,18 @@ pub enum Command {
     Reload,
 }
 
+/// Opens the store that the configuration names.
+pub type OpenStore = fn(&Loaded) -> Result<Arc<dyn Store>, StoreError>;
+/// Opens one of the configured mailboxes.
+pub type OpenMailbox = fn(&Loaded, &MailboxConfig) -> Result<Box<dyn Mailbox>, String>;
+/// Opens the configured relay.
+pub type OpenRelay = fn(&Loaded) -> Result<Arc<dyn Relay>, String>;
+
 /// What stands behind the traits; `main` fills it in.
 pub struct Adapters {
-    pub open_store: fn(&Loaded) -> Result<Arc<dyn Store>, StoreError>,
-    pub mailbox: fn(&Loaded, &MailboxConfig) -> Result<Box<dyn Mailbox>, String>,
-    pub relay: fn(&Loaded) -> Result<Arc<dyn Relay>, String>,
+    pub open_store: OpenStore,
+    pub mailbox: OpenMailbox,
+    pub relay: OpenRelay,
     pub reader: fn(&Loaded) -> Reader,
     /// What cannot be seen in the configuration's text: URLs, secrets, files.
     pub check: fn(&Loaded) -> Vec<String>,

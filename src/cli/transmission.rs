@@ -1,5 +1,7 @@
 //! `postern transmission list|show|resend|cancel|sent`.
 
+#![expect(clippy::indexing_slicing, reason = "reading a JSON value by a key that is not there gives null")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};

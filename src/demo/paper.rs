@@ -16,8 +16,11 @@ pub struct Words {
 const WIDTH: f32 = 595.0;
 const HEIGHT: f32 = 842.0;
 
-/// One PDF; each page a list of words and of horizontal rules (x0, x1, y).
-pub fn pdf(pages: &[(Vec<Words>, Vec<(f32, f32, f32)>)]) -> Result<Vec<u8>, lopdf::Error> {
+/// A page: its words, and its horizontal rules (x0, x1, y).
+pub type Page = (Vec<Words>, Vec<(f32, f32, f32)>);
+
+/// One PDF.
+pub fn pdf(pages: &[Page]) -> Result<Vec<u8>, lopdf::Error> {
     let mut doc = Document::with_version("1.5");
     let tree = doc.new_object_id();
     let font = |doc: &mut Document, name: &str| {

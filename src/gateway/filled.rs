@@ -116,12 +116,10 @@ pub(super) fn read(mail: &Mail, asked: &Response, sent: Option<&Mail>) -> Option
 }
 
 fn differs(filled: &Filled, sent: &Filled) -> bool {
-    let values = |block: &Filled| -> Vec<(Option<u32>, Vec<(Blank, Option<Word>)>)> {
-        block
-            .rows
-            .iter()
-            .map(|row| (row.position, row.values.iter().map(|e| (e.field, e.value.clone().ok())).collect()))
-            .collect()
+    type Rows = Vec<(Option<u32>, Vec<(Blank, Option<Word>)>)>;
+    let values = |block: &Filled| -> Rows {
+        let entries = |row: &fill_in::FilledRow| row.values.iter().map(|e| (e.field, e.value.clone().ok())).collect();
+        block.rows.iter().map(|row| (row.position, entries(row))).collect()
     };
     values(filled) != values(sent)
 }

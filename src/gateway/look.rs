@@ -142,7 +142,7 @@ impl Gateway {
             return self.answer(id, mail, question, partner, live);
         }
         match partner {
-            Some(partner) => self.from_partner(id, mail, partner, None, live),
+            Some(partner) => self.partner_mail(id, mail, partner, None, live),
             None => Ok(Finding::new(
                 "stranger",
                 format!("{} is no address of a partner", mail.from_address().unwrap_or("nobody")),
@@ -211,7 +211,7 @@ impl Gateway {
                 None => Ok(Finding::new("stranger", format!("{author} is no address of a partner")).review()),
             },
             (_, _) => match partner {
-                Some(partner) => self.from_partner(id, mail, partner, Some(&question), live),
+                Some(partner) => self.partner_mail(id, mail, partner, Some(&question), live),
                 None => Ok(Finding::new("stranger", format!("{author} is no address of a partner")).review()),
             },
         }
@@ -318,7 +318,7 @@ impl Gateway {
                 Ok(finding)
             }
             // Perhaps a CAN response to the recalled lines: that is the recall's answer too.
-            None => self.from_partner(id, mail, partner, Some(question), live),
+            None => self.partner_mail(id, mail, partner, Some(question), live),
         }
     }
 
@@ -339,7 +339,7 @@ impl Gateway {
     }
 
     /// A mail of a partner: structured document, fill-in block or mapping; each message goes to its dossier.
-    fn from_partner(
+    fn partner_mail(
         &self,
         id: MailId,
         mail: &Mail,
@@ -625,7 +625,7 @@ impl Gateway {
         let mut finding = match sort::sort(&mail) {
             Nature::Ordinary | Nature::Generated { .. } => match (self.question(&mail, &live)?, &partner) {
                 (Some(question), _) => self.answer(id, &mail, question, partner.as_ref(), &live)?,
-                (None, Some(partner)) => self.from_partner(id, &mail, partner, None, &live)?,
+                (None, Some(partner)) => self.partner_mail(id, &mail, partner, None, &live)?,
                 (None, None) => Finding::new("stranger", "no address of a partner"),
             },
             _ => Finding::new("auto-reply", "a robot's mail"),

@@ -158,12 +158,12 @@ impl Gateway {
     }
 
     /// The mails of a batch, looked at on several threads, in their order.
-    fn look_at_all(&self, fetched: Vec<Fetched>, mailbox: &str) -> Vec<(MailKey, Result<Seen, StoreError>)> {
+    fn look_at_all(&self, fetched: Vec<Fetched>, mailbox: &str) -> Vec<Looked> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(fetched.len()).max(1);
         let next = std::sync::atomic::AtomicUsize::new(0);
         let slots: Vec<std::sync::Mutex<Option<Fetched>>> =
             fetched.into_iter().map(|mail| std::sync::Mutex::new(Some(mail))).collect();
-        let results: Vec<std::sync::Mutex<Option<(MailKey, Result<Seen, StoreError>)>>> =
+        let results: Vec<std::sync::Mutex<Option<Looked>>> =
             slots.iter().map(|_| std::sync::Mutex::new(None)).collect();
         std::thread::scope(|scope| {
             for _ in 0..threads {
@@ -249,6 +249,9 @@ impl Gateway {
 fn drill(point: &'static str) -> Result<(), Trouble> {
     crate::drill::pass(point).map_err(|why| Trouble::Wire(WireError::Away(why)))
 }
+
+/// A mail of a batch and what a look at it came to.
+type Looked = (MailKey, Result<Seen, StoreError>);
 
 /// What came of a batch.
 pub struct Taken {

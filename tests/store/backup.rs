@@ -27,7 +27,9 @@ fn a_backup_taken_under_load_opens_and_is_whole() {
                     id += 1;
                     work(id)
                 });
-                store.commit_many(batch.collect()).into_iter().for_each(|result| drop(result.unwrap()));
+                store.commit_many(batch.collect()).into_iter().for_each(|result| {
+                    result.unwrap();
+                });
                 // Bytes are forgotten while they are copied.
                 store.forget_raw("bounce", at(id as i64 - 30), 20).unwrap();
             }
@@ -56,10 +58,11 @@ fn a_backup_taken_under_load_opens_and_is_whole() {
 }
 
 fn work(id: u64) -> Commit {
-    let words = format!("{id} {}", fastrand::Rng::with_seed(id).u128(..)).repeat(if id % 7 == 0 { 4000 } else { 10 });
+    let words =
+        format!("{id} {}", fastrand::Rng::with_seed(id).u128(..)).repeat(if id.is_multiple_of(7) { 4000 } else { 10 });
     let name = format!("48{id:06}");
     Commit {
-        mails: vec![mail(id, &words, if id % 2 == 0 { "response" } else { "bounce" })],
+        mails: vec![mail(id, &words, if id.is_multiple_of(2) { "response" } else { "bounce" })],
         dossiers: vec![registered(&name, "nordwind")],
         transmissions: vec![transmission(id, TransmissionStatus::DoPush)],
         audit: vec![entry("registered")],

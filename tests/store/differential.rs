@@ -260,7 +260,7 @@ impl Pair {
             15 => show(store.next_transmission_due()),
             16 => show(store.next_dossier_due()),
             17 => show(store.tokens_of(TransmissionId(id % 4))),
-            18 => show(store.alarms(id % 2 == 0, limit)),
+            18 => show(store.alarms(id.is_multiple_of(2), limit)),
             19 => show(store.audit(id, limit)),
             20 => show(store.note(&(id % 4).to_string())),
             _ => show(store.counts()),

@@ -81,7 +81,8 @@ impl World {
 
     /// The account an address or local part belongs to.
     pub fn account_of(&self, address: &str) -> Option<String> {
-        if let Some((_, account)) = self.settings.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(address)) {
+        if let Some((_, account)) = self.settings.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(address))
+        {
             return Some(account.clone());
         }
         let local = match address.rsplit_once('@') {
