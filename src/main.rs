@@ -113,6 +113,8 @@ fn relay(loaded: &Loaded) -> Result<Arc<dyn Relay>, String> {
         return Err("relay.urls names no relay".into());
     }
     let mut settings = SmtpSettings::new(relays);
+    let own_domain = loaded.config.gateway.address.rsplit_once('@').map(|(_, domain)| domain.to_string());
+    settings.hello = config.hello.clone().or(own_domain).unwrap_or(settings.hello);
     settings.connections = config.connections.unwrap_or(settings.connections).clamp(1, 64);
     Ok(Arc::new(SmtpRelay::new(settings)))
 }

@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{COMPLAINTS, DONE, USAGE};
+use serde_json::Value as Json;
+
+use super::{Adapters, COMPLAINTS, DONE, USAGE, client, view};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::document::{Limits, Part};
+use crate::gateway::desk::Request;
 use crate::mail::Mail;
 use crate::mapping::mails::{self, MailReading};
 use crate::mapping::material::Material;
 use crate::mapping::{self, Library, Mapping, compare, explain, json, learn, samples};
+use crate::model::{PartnerId, Pause, Timestamp};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -20,6 +24,18 @@ pub struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Reads stored mails anew, by the mappings as they are now, and shows field by field what would change.
+    Replay {
+        /// How far back: `90d`, `12h`.
+        #[arg(long, default_value = "90d")]
+        since: String,
+        #[arg(long)]
+        partner: Option<String>,
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+        #[arg(long)]
+        json: bool,
+    },
     /// Checks every mapping below a folder: mistakes with their place, and mappings that can match one mail.
     Lint {
         /// The folder of mappings, or one file.
@@ -85,8 +101,29 @@ enum Format {
     Json,
 }
 
-pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+pub fn run(arguments: &Arguments, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
     match &arguments.command {
+        Command::Replay { since, partner, limit, json } => {
+            let back = Pause::parse(since).map_err(anyhow::Error::msg)?;
+            let now = Timestamp::now();
+            let since = now.saturating_sub(back.after(now, "UTC").duration_since(now))?;
+            let partner = partner.clone().map(PartnerId);
+            let reply = client::ask(adapters, config, Request::MailReplay { since, partner, limit: *limit })?;
+            Ok(client::show(&reply, *json, |value| {
+                let heads = [
+                    ("mail", "mail"),
+                    ("response", "response"),
+                    ("subject", "subject"),
+                    ("changes", "changes"),
+                    ("now read by", "now_read_by"),
+                ];
+                format!(
+                    "{} responses read the same\n{}",
+                    view::word(value.get("same").unwrap_or(&Json::Null)),
+                    view::list(value, "changed", &heads)
+                )
+            }))
+        }
         Command::Lint { dir, format } => lint(dir, *format),
         Command::Test { dir, write } => test(dir, *write),
         Command::Try { file, mapping, dir, explain, json } => try_one(file, mapping.as_deref(), dir, *explain, *json),

@@ -133,7 +133,7 @@ fn run(cli: Cli, adapters: &Adapters) -> anyhow::Result<u8> {
     match cli.command {
         Command::Mail(args) => mail::run(args, adapters, file),
         Command::Reader(arguments) => document::serve(&arguments),
-        Command::Mapping(arguments) => mapping::run(&arguments),
+        Command::Mapping(arguments) => mapping::run(&arguments, adapters, file),
         Command::Process(arguments) => process::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Template(args) => template::run(args),

@@ -129,6 +129,8 @@ pub struct RelayConfig {
     /// Connections kept open at most. Default 4.
     pub connections: Option<usize>,
     pub ca_file: Option<PathBuf>,
+    /// How we call ourselves in EHLO: a host name. Default: the domain of the gateway's address.
+    pub hello: Option<String>,
     /// The envelope sender. Default: the gateway's address.
     pub envelope_from: Option<String>,
 }

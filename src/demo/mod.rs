@@ -327,8 +327,13 @@ fn summary(gateway: &Gateway, in_time: bool) -> anyhow::Result<Json> {
     let wrong: Vec<&str> = STORIES.iter().filter(|story| !story.came_out(&all)).map(|story| story.order).collect();
     let mails_right = story::mails_came_out(&counts.mails);
     let audit = gateway.store().audit_verify().is_ok();
+    let arrived = counts
+        .transmissions
+        .values()
+        .flat_map(BTreeMap::keys)
+        .all(|status| ["TRANSMISSIONED", "CONFIRMED", "CANCELED"].contains(&status.as_str()));
     Ok(json!({
-        "v": 1, "ok": in_time && wrong.is_empty() && mails_right && audit, "mails": counts.mails, "responses": counts.responses,
+        "v": 1, "ok": in_time && wrong.is_empty() && mails_right && audit && arrived, "mails": counts.mails, "responses": counts.responses,
         "transmissions": counts.transmissions, "stories": stories, "wrong": wrong,
     }))
 }

@@ -219,6 +219,18 @@ pub fn reply(to: &Mail, from: &str, reply_to: &str, words: &str) -> String {
     let words = words.replace('\n', "\r\n");
     format!(
         "From: <{from}>\r\nTo: <{reply_to}>\r\nSubject: Re: {}\r\nMessage-ID: <{own}@people.example>\r\nIn-Reply-To: <{id}>\r\nReferences: <{id}>\r\nDate: Sun, 22 Nov 2026 09:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{words}\r\n\r\nOn Sun, Nov 22, 2026 at 9:00 AM Order desk wrote:\r\n{quoted}",
-        to.subject.chars().filter(char::is_ascii).collect::<String>()
+        encoded(&to.subject)
     )
+}
+
+/// A header value as RFC 2047 has it, when it needs that.
+fn encoded(text: &str) -> String {
+    use base64::Engine as _;
+    if text.is_ascii() {
+        return text.to_string();
+    }
+    let words = text
+        .split_inclusive(' ')
+        .map(|word| format!("=?utf-8?B?{}?=", base64::engine::general_purpose::STANDARD.encode(word)));
+    words.collect::<Vec<_>>().join("\r\n ")
 }

@@ -212,8 +212,9 @@ impl Gateway {
                         transmission.next_retry = None;
                         true
                     }
-                    // An answer to what we believed stuck: it did arrive.
-                    (S::Confirmed, S::DoPush | S::DoManualCheck) if !transmission.attempts.is_empty() => {
+                    // An answer to what we believed stuck, or whose 250 is not committed yet: it did arrive. And what
+                    // was answered before it was sent need not be sent any more.
+                    (S::Confirmed, S::DoPush | S::DoManualCheck) => {
                         transmission.status = to;
                         transmission.next_retry = None;
                         true

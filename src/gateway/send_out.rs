@@ -170,7 +170,9 @@ impl Gateway {
     fn record(&self, done: Vec<(Transmission, Commit)>) -> Result<(), StoreError> {
         let mut commits = Vec::with_capacity(done.len());
         let mut news = Vec::with_capacity(done.len());
+        let mut tried = Vec::with_capacity(done.len());
         for (transmission, mut commit) in done {
+            tried.push((transmission.id, transmission.attempts.last().cloned()));
             news.push(News::Sent {
                 transmission: transmission.id,
                 kind: transmission.kind,
@@ -182,12 +184,36 @@ impl Gateway {
             commit.transmissions.push(transmission);
             commits.push(commit);
         }
-        for (result, news) in self.store().commit_many(commits).into_iter().zip(news) {
+        for ((result, news), (id, attempt)) in self.store().commit_many(commits).into_iter().zip(news).zip(tried) {
             match result {
                 Ok(_) => self.tell(news),
-                // A person resent, canceled or marked it meanwhile: their word stands.
-                Err(StoreError::Stale(what)) => tracing::info!(%what, "changed while it was being sent"),
+                // It was answered, or a person resent, canceled or marked it meanwhile: their word stands, and the
+                // attempt is kept beside it.
+                Err(StoreError::Stale(what)) => {
+                    tracing::info!(%what, "changed while it was being sent");
+                    self.keep_attempt(id, attempt)?;
+                    self.tell(news);
+                }
                 Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_attempt(&self, id: crate::model::TransmissionId, attempt: Option<Attempt>) -> Result<(), StoreError> {
+        let Some(attempt) = attempt else { return Ok(()) };
+        // Somebody else may be quicker once more; after a few times the attempt is only in the log.
+        for _ in 0..5 {
+            let Some(mut transmission) = self.store().transmission(id)? else { return Ok(()) };
+            let sent = attempt.ok && transmission.status == Status::DoPush;
+            if sent {
+                transmission.status = Status::Transmissioned;
+                transmission.next_retry = None;
+            }
+            transmission.attempts.push(attempt.clone());
+            match self.store().commit(Commit { transmissions: vec![transmission], ..Commit::default() }) {
+                Err(StoreError::Stale(_)) => continue,
+                other => return other.map(|_| ()),
             }
         }
         Ok(())
