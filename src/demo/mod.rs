@@ -292,7 +292,7 @@ async fn until(gateway: &Gateway, state: impl Fn(&[Response]) -> bool) -> bool {
     tokio::time::timeout(TIME_MAX, look).await.is_ok()
 }
 
-/// Waits until nothing is owed any more.
+/// Waits until every mail of the stories was taken in and nothing is owed any more.
 async fn settle(gateway: &Gateway) -> bool {
     let mut news = gateway.watch();
     let look = async {
@@ -304,7 +304,7 @@ async fn settle(gateway: &Gateway) -> bool {
                 .and_then(Result::ok)
                 .unwrap_or_default();
             let owed: u64 = counts.transmissions.values().filter_map(|statuses| statuses.get("DO_PUSH")).sum();
-            if owed == 0 {
+            if owed == 0 && story::mails_came_out(&counts.mails) {
                 break;
             }
             let _ = tokio::time::timeout(Duration::from_secs(1), news.recv()).await;
