@@ -43,7 +43,7 @@ pub fn ask(adapters: &Adapters, config: &Option<PathBuf>, request: Request) -> a
         match open(adapters, loaded.clone()) {
             Ok(gateway) => return Ok(gateway.handle(request)),
             // A gateway that is just starting holds the store and does not listen yet.
-            Err(error) if began.elapsed() < START_MAX && error.downcast_ref::<StoreError>().is_some_and(is_away) => {
+            Err(error) if began.elapsed() < START_MAX && in_use(&error) => {
                 std::thread::sleep(std::time::Duration::from_millis(50));
             }
             Err(error) => return Err(error),
@@ -51,11 +51,24 @@ pub fn ask(adapters: &Adapters, config: &Option<PathBuf>, request: Request) -> a
     }
 }
 
+/// Opens the store for `run`; a command that holds it for a moment is waited for.
+pub fn open_patiently(adapters: &Adapters, loaded: &Loaded) -> anyhow::Result<Gateway> {
+    let began = std::time::Instant::now();
+    loop {
+        match open(adapters, loaded.clone()) {
+            Err(error) if began.elapsed() < START_MAX && in_use(&error) => {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            opened => return opened,
+        }
+    }
+}
+
 /// A gateway that holds the store listens after so long at the latest.
 const START_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
-fn is_away(error: &StoreError) -> bool {
-    matches!(error, StoreError::Away(_))
+fn in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<StoreError>(), Some(StoreError::Away(_)))
 }
 
 /// A gateway on the store itself, without mailboxes and relay.

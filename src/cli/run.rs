@@ -25,7 +25,7 @@ pub fn run(args: RunArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyh
     }
     let data_dir = loaded.data_dir();
     std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
-    let gateway = client::open(adapters, loaded.clone())?;
+    let gateway = client::open_patiently(adapters, &loaded)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
