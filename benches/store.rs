@@ -25,7 +25,8 @@ fn main() {
             std::env::args().skip(1).filter(|name| ["alone", "producers", "batches", "years"].contains(&name.as_str()));
         names.next().is_none_or(|wanted| wanted == name)
     };
-    let parts: [(&str, fn(u64), u64); 4] = [
+    type Part = (&'static str, fn(u64), u64);
+    let parts: [Part; 4] = [
         ("alone", alone, commits / 20),
         ("batches", batches, commits),
         ("producers", producers, commits),
@@ -41,7 +42,11 @@ fn alone(count: u64) {
     let mut bench = Bench::new();
     for ids in batches_of(MADE, count) {
         let made: Vec<Commit> = ids.map(taken).collect();
-        bench.measure(|store| made.into_iter().for_each(|commit| drop(store.commit(commit).unwrap())));
+        bench.measure(|store| {
+            made.into_iter().for_each(|commit| {
+                store.commit(commit).unwrap();
+            })
+        });
     }
     bench.told("alone", count);
 }
@@ -89,7 +94,9 @@ fn batches(count: u64) {
 }
 
 fn all(store: &Redb, commits: Vec<Commit>) {
-    store.commit_many(commits).into_iter().for_each(|result| drop(result.unwrap()));
+    store.commit_many(commits).into_iter().for_each(|result| {
+        result.unwrap();
+    });
 }
 
 /// Four responses to each order, every one a decision on the dossier as it stands.
