@@ -5,8 +5,11 @@
 use postern::document::{self, Input, Limits};
 use postern::{mail, mapping, standard};
 
-/// Every target with its name, as `fuzz/fuzz_targets/NAME.rs` and `tests/kept/NAME/`.
-pub const ALL: [(&str, fn(&[u8])); 8] = [
+/// A target and its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target, as `fuzz/fuzz_targets/NAME.rs` and `tests/kept/NAME/` call it.
+pub const ALL: [Target; 8] = [
     ("edifact", edifact),
     ("xml", xml),
     ("csv", csv),

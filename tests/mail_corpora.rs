@@ -3,6 +3,8 @@
 //! The material is shared between checkouts and not part of this repository; without it these tests say that they
 //! are skipped.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -668,13 +668,12 @@ impl Prediction {
                     }
                 }
             }
+            // An answer that does not say which of several recalls it means decides nothing.
+            Op::Recall { .. } if self.recalls.len() != 1 => {}
             Op::Recall { too_late } => {
-                // An answer that does not say which of several recalls it means decides nothing.
-                if self.recalls.len() == 1 {
-                    let lines = self.recalls.remove(0);
-                    if !too_late {
-                        (0..2).filter(|line| lines[*line]).for_each(|line| self.canceled[line] = true);
-                    }
+                let lines = self.recalls.remove(0);
+                if !too_late {
+                    (0..2).filter(|line| lines[*line]).for_each(|line| self.canceled[line] = true);
                 }
             }
             Op::Person { which, action } => {
@@ -704,7 +703,7 @@ impl Prediction {
         // It takes the place of older ones that stand in question and that it covers.
         let covers = |old: &Predicted| {
             let lines = old.speaks_of();
-            (one || all) && (all || !lines[1]) && old.says != Says::Received && old.turn < new.turn
+            (all || one && !lines[1]) && old.says != Says::Received && old.turn < new.turn
         };
         let stuck = |old: &Predicted| matches!(old.rest, Rest::Asked | Rest::Faulty);
         if self.responses.iter().any(|old| stuck(old) && covers(old)) {
