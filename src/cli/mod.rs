@@ -112,6 +112,7 @@ pub const USAGE: u8 = 2;
 /// Parses the command line and runs the command.
 pub fn main(adapters: &Adapters) -> ExitCode {
     crate::drill::arm();
+    quiet_pipes();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -126,6 +127,17 @@ pub fn main(adapters: &Adapters) -> ExitCode {
             ExitCode::from(COMPLAINTS)
         }
     }
+}
+
+/// Whoever reads us may stop reading (`postern ... | head`): that is no mistake of anybody's.
+fn quiet_pipes() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.to_string().contains("Broken pipe") {
+            std::process::exit(i32::from(DONE));
+        }
+        usual(panic);
+    }));
 }
 
 fn run(cli: Cli, adapters: &Adapters) -> anyhow::Result<u8> {

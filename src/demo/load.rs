@@ -154,8 +154,10 @@ addresses = ["ab@ostwerk.example"]
 "#;
 
 impl Fill {
+    /// Writes the mails `from..to`, with a progress bar on a terminal.
     pub fn fill(&self, from: usize, to: usize) -> anyhow::Result<()> {
-        for number in from..to {
+        let bar = indicatif::ProgressBar::new((to - from) as u64).with_message("writing mails");
+        for number in bar.wrap_iter(from..to) {
             let (_, raw) = mail(number)?;
             match self {
                 Fill::Maildir(folder) => put(folder, number, &raw)?,
