@@ -102,13 +102,16 @@ pub fn secret(loaded: &Loaded) -> anyhow::Result<Vec<u8>> {
         .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut bytes))
         .context("reading /dev/urandom")?;
     let text = hex::encode(bytes);
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
-        Ok(mut out) => {
-            out.write_all(text.as_bytes())?;
-            out.sync_all()?;
-            Ok(text.into_bytes())
-        }
-        // Another command made it in the same moment.
+    // Whole or not at all: another command may look in the same moment, and must never see half a secret.
+    let fresh = file.with_extension(format!("new-{}", std::process::id()));
+    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()?;
+    let linked = std::fs::hard_link(&fresh, &file);
+    let _ = std::fs::remove_file(&fresh);
+    match linked {
+        Ok(()) => Ok(text.into_bytes()),
+        // Another command was first: its secret counts.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(std::fs::read(&file)?),
         Err(error) => Err(anyhow!("{}: {error}", file.display())),
     }
