@@ -30,7 +30,15 @@ const PLAN: &[(&str, &[&str])] = &[
 ];
 
 /// What only `main` may name: the things that stand behind a trait.
-const ADAPTERS: &[&str] = &["store::redb", "wire::imap", "wire::smtp", "wire::maildir", "wire::inlet"];
+const ADAPTERS: &[&str] = &[
+    "store::redb",
+    "wire::imap",
+    "wire::smtp",
+    "wire::maildir",
+    "wire::inlet",
+    "wire::order_system::file_drop",
+    "wire::order_system::http",
+];
 /// Rooms that may name adapters: their own, and the demo, which is a main of its own.
 const ADAPTER_ROOMS: &[&str] = &["main", "store", "wire", "demo"];
 

@@ -41,6 +41,7 @@ mod html;
 mod language;
 mod lint;
 mod markup;
+pub mod sale;
 pub(crate) mod sources;
 mod text;
 mod variables;

@@ -14,6 +14,7 @@ pub mod inlet;
 pub mod login;
 pub mod maildir;
 pub mod net;
+pub mod order_system;
 pub mod smtp;
 pub mod utf7;
 
