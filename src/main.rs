@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postern::cli::Adapters;
-use postern::config::{Loaded, MailboxConfig, Target};
+use postern::config::{Loaded, MailboxConfig, OAuthConfig, Target};
 use postern::document::worker::{Ceilings, Pool};
 use postern::document::{Input, Limits};
 use postern::gateway::Reader;
@@ -14,8 +14,8 @@ use postern::model::Pause;
 use postern::store::redb::{Options, Redb};
 use postern::store::{Store, StoreError};
 use postern::wire::imap::{ImapMailbox, ImapSettings, Quirks};
-use postern::wire::inlet::{Dialect, Inlet, InletSettings};
-use postern::wire::login::{Login, Secret, TokenFile};
+use postern::wire::inlet::{Dialect, Inlet, InletSettings, InletTls};
+use postern::wire::login::{Login, RefreshSettings, RefreshToken, Secret, TokenFile, TokenRefresh};
 use postern::wire::maildir::{MaildirMailbox, MaildirSettings};
 use postern::wire::net::{Server, Trust};
 use postern::wire::smtp::{RelayServer, SmtpRelay, SmtpSettings};
@@ -66,20 +66,31 @@ fn mailbox(loaded: &Loaded, config: &MailboxConfig) -> Result<Box<dyn Mailbox>, 
             settings.review = config.review.clone().unwrap_or(settings.review);
             Ok(Box::new(MaildirMailbox::new(settings)))
         }
-        "smtp" | "lmtp" => {
+        "smtp" | "lmtp" | "smtps" | "lmtps" => {
             let listen = target.server.rsplit_once("://").map_or("", |(_, host)| host);
             let listen =
                 listen.parse().map_err(|_| format!("`{listen}` is no address to listen on, like 127.0.0.1:2525"))?;
-            let dialect = if target.scheme == "smtp" { Dialect::Smtp } else { Dialect::Lmtp };
+            let dialect = if target.scheme.starts_with("smtp") { Dialect::Smtp } else { Dialect::Lmtp };
             let mut settings = InletSettings::new(&config.name, listen, dialect);
             settings.recipients = config.recipients.clone();
             settings.mail_bytes_max = loaded.config.limits.mail_mib.unwrap_or(40) << 20;
+            if let (Some(cert), Some(key)) = (&config.tls_cert_file, &config.tls_key_file) {
+                let tls = InletTls {
+                    cert_file: loaded.resolve(cert),
+                    key_file: loaded.resolve(key),
+                    implicit: target.scheme.ends_with("tps"),
+                    required: config.tls_required,
+                };
+                tls.check().map_err(|error| error.to_string())?;
+                settings.tls = Some(tls);
+            }
             Ok(Box::new(Inlet::new(settings)))
         }
         _ => {
             let server = Server::parse(&target.server)?;
-            let login = login(loaded, &target, config.password(loaded)?, config.token_file.as_ref())?
-                .ok_or("no password_file, password_env or token_file")?;
+            let tokens = Tokens { file: config.token_file.as_ref(), oauth: config.oauth.as_ref() };
+            let login = login(loaded, &target, config.password(loaded)?, tokens)?
+                .ok_or("no password_file, password_env, token_file or oauth")?;
             let mut settings = ImapSettings::new(&config.name, server, login);
             settings.trust = Trust { ca_file: config.ca_file.as_ref().map(|file| loaded.resolve(file)) };
             if !target.path.is_empty() {
@@ -105,7 +116,8 @@ fn relay(loaded: &Loaded) -> Result<Arc<dyn Relay>, String> {
     for url in &config.urls {
         let target = Target::parse(url)?;
         let server = Server::parse(&target.server)?;
-        let login = login(loaded, &target, config.password(loaded)?, config.token_file.as_ref())?;
+        let tokens = Tokens { file: config.token_file.as_ref(), oauth: config.oauth.as_ref() };
+        let login = login(loaded, &target, config.password(loaded)?, tokens)?;
         let trust = Trust { ca_file: config.ca_file.as_ref().map(|file| loaded.resolve(file)) };
         relays.push(RelayServer { server, trust, login });
     }
@@ -119,25 +131,54 @@ fn relay(loaded: &Loaded) -> Result<Arc<dyn Relay>, String> {
     Ok(Arc::new(SmtpRelay::new(settings)))
 }
 
+/// Where access tokens come from, if it is they that log us in.
+struct Tokens<'a> {
+    file: Option<&'a PathBuf>,
+    oauth: Option<&'a OAuthConfig>,
+}
+
 fn login(
     loaded: &Loaded,
     target: &Target,
     password: Option<String>,
-    token_file: Option<&PathBuf>,
+    tokens: Tokens<'_>,
 ) -> Result<Option<Login>, String> {
     let Some(user) = &target.user else {
-        return if password.is_some() || token_file.is_some() {
+        return if password.is_some() || tokens.file.is_some() || tokens.oauth.is_some() {
             Err(format!("`{}` names no user (user@host)", target.server))
         } else {
             Ok(None)
         };
     };
     let user = user.clone();
-    match (token_file, password) {
-        (Some(file), _) => Ok(Some(Login::OAuth { user, tokens: Arc::new(TokenFile(loaded.resolve(file))) })),
-        (None, Some(password)) => Ok(Some(Login::Password { user, password: Secret::new(password) })),
-        (None, None) => Err(format!("a password is needed for {user}: password_file, password_env or token_file")),
+    match (tokens.oauth, tokens.file, password) {
+        (Some(oauth), _, _) => Ok(Some(Login::OAuth { user, tokens: Arc::new(refresh(loaded, oauth)?) })),
+        (None, Some(file), _) => Ok(Some(Login::OAuth { user, tokens: Arc::new(TokenFile(loaded.resolve(file))) })),
+        (None, None, Some(password)) => Ok(Some(Login::Password { user, password: Secret::new(password) })),
+        (None, None, None) => {
+            Err(format!("a password is needed for {user}: password_file, password_env, token_file or oauth"))
+        }
     }
+}
+
+fn refresh(loaded: &Loaded, oauth: &OAuthConfig) -> Result<TokenRefresh, String> {
+    let refresh_token = match (&oauth.refresh_token_file, oauth.refresh_token(loaded)?) {
+        (Some(file), _) => {
+            let file = loaded.resolve(file);
+            std::fs::metadata(&file).map_err(|error| format!("{} (refresh_token_file): {error}", file.display()))?;
+            RefreshToken::File(file)
+        }
+        (None, Some(token)) => RefreshToken::Given(Secret::new(token)),
+        (None, None) => return Err("oauth: neither refresh_token_file nor refresh_token_env".into()),
+    };
+    Ok(TokenRefresh::new(RefreshSettings {
+        endpoint: oauth.endpoint.clone(),
+        client_id: oauth.client_id.clone(),
+        client_secret: oauth.client_secret(loaded)?.map(Secret::new),
+        refresh_token,
+        scope: oauth.scope.clone(),
+        trust: Trust { ca_file: oauth.ca_file.as_ref().map(|file| loaded.resolve(file)) },
+    }))
 }
 
 /// What cannot be seen in the configuration's text: URLs, secrets, files.

@@ -3,6 +3,7 @@
 //! The configuration is data: nothing is computed in it, secrets are named by file or environment
 //! variable and read when they are needed, and a file with an error never replaces a loaded one.
 
+pub mod access;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::policy::{Options, Pause};
 use crate::model::{Channel, ChannelId, Partner, PartnerId, Policies, TransmissionKind};
 
+pub use access::{OAuthConfig, OwnCheckConfig};
 pub use reference::{EXAMPLE, reference, schema};
 
 /// The whole configuration.
@@ -59,13 +61,15 @@ pub struct GatewayConfig {
     /// Where replies go; `{token}` stands for the question's token. Default: plus-addressing on `address`
     /// (`orders+{token}@shop.example`). A catch-all looks like `{token}@reply.shop.example`.
     pub reply_address: Option<String>,
-    /// The name that our own receiving server writes into Authentication-Results (RFC 8601). Without it no
-    /// mail can be proved authentic.
+    /// The name that our own receiving server writes into Authentication-Results (RFC 8601). That server must remove
+    /// such fields with its own name from mail that comes from outside. Without it and without `own_check` no mail can be
+    /// proved authentic.
     pub authserv_id: Option<String>,
     /// How many Authentication-Results fields our server adds to a mail. Default 1.
     pub authserv_headers: Option<usize>,
     /// Forwarders whose ARC seals are believed, by the domain (`d=`) of their seal. Default: none.
     pub arc_sealers: Vec<String>,
+    pub own_check: Option<OwnCheckConfig>,
     /// The key that tokens are made with (at least 32 bytes). Default: made at first start in `data_dir/secret`.
     pub secret_file: Option<PathBuf>,
     /// At most so many of our automatic answers go to one address within an hour (RFC 3834). Default 20.
@@ -90,14 +94,16 @@ pub struct MailboxConfig {
     /// As it is called in logs and `status`. Required, unique.
     pub name: String,
     /// `imaps://user@host[:port][/folder]`, `imap://` (STARTTLS; plain only on loopback), `maildir:///path`,
-    /// `smtp://host:port` or `lmtp://host:port` to listen. A user with @ is written `%40`.
+    /// `smtp://host:port` or `lmtp://host:port` to listen (`smtps://`, `lmtps://`: TLS from the first byte). A user with
+    /// @ is written `%40`.
     pub url: String,
     /// A file whose first line is the password.
     pub password_file: Option<PathBuf>,
     /// An environment variable that holds the password.
     pub password_env: Option<String>,
-    /// A file that holds an OAuth 2 access token (XOAUTH2), re-read for each connection.
+    /// A file that holds an OAuth 2 access token (XOAUTH2), re-read for each connection; for who refreshes it himself.
     pub token_file: Option<PathBuf>,
+    pub oauth: Option<OAuthConfig>,
     /// Where mails go that were understood. Default `Processed`.
     pub processed: Option<String>,
     /// Where mails go that a person should see. Default `Review`.
@@ -110,6 +116,13 @@ pub struct MailboxConfig {
     pub ca_file: Option<PathBuf>,
     /// `smtp://` and `lmtp://` only: addresses or domains that are taken. Default: any.
     pub recipients: Vec<String>,
+    /// Listening mailboxes only: the certificate chain in PEM. `smtp://` and `lmtp://` then offer STARTTLS. Read anew when
+    /// the file changes.
+    pub tls_cert_file: Option<PathBuf>,
+    /// Its key in PEM.
+    pub tls_key_file: Option<PathBuf>,
+    /// Listening mailboxes only: no mail is taken without TLS. Default false.
+    pub tls_required: bool,
     /// Named quirks of servers: `gmail`, `exchange`.
     pub quirks: Vec<String>,
 }
@@ -126,6 +139,7 @@ pub struct RelayConfig {
     pub password_env: Option<String>,
     /// A file that holds an OAuth 2 access token (XOAUTH2), re-read for each connection.
     pub token_file: Option<PathBuf>,
+    pub oauth: Option<OAuthConfig>,
     /// Connections kept open at most. Default 4.
     pub connections: Option<usize>,
     pub ca_file: Option<PathBuf>,
@@ -251,29 +265,15 @@ impl Loaded {
     }
 }
 
-/// A password, by environment variable or file, read now; `None` when none is configured. It never
-/// stands in the configuration itself.
-fn password(loaded: &Loaded, env: &Option<String>, file: &Option<PathBuf>) -> Result<Option<String>, String> {
-    if let Some(name) = env {
-        return std::env::var(name)
-            .map(Some)
-            .map_err(|_| format!("the environment variable {name} (password_env) is not set"));
-    }
-    let Some(file) = file else { return Ok(None) };
-    let file = loaded.resolve(file);
-    let text = std::fs::read_to_string(&file).map_err(|e| format!("{} (password_file): {e}", file.display()))?;
-    Ok(Some(text.lines().next().unwrap_or("").to_string()))
-}
-
 impl MailboxConfig {
     pub fn password(&self, loaded: &Loaded) -> Result<Option<String>, String> {
-        password(loaded, &self.password_env, &self.password_file)
+        access::secret(loaded, "password", &self.password_env, &self.password_file)
     }
 }
 
 impl RelayConfig {
     pub fn password(&self, loaded: &Loaded) -> Result<Option<String>, String> {
-        password(loaded, &self.password_env, &self.password_file)
+        access::secret(loaded, "password", &self.password_env, &self.password_file)
     }
 }
 
@@ -430,13 +430,13 @@ fn check(config: &Config, file: &str, text: &str) -> Vec<Diagnostic> {
             );
         }
         let target = Target::parse(&mailbox.url);
-        let known = ["imaps", "imap", "imap+starttls", "maildir", "smtp", "lmtp"];
+        let known = ["imaps", "imap", "imap+starttls", "maildir", "smtp", "smtps", "lmtp", "lmtps"];
         if !target.is_ok_and(|target| known.contains(&target.scheme.as_str())) {
             checker.error(
                 "CFG021",
                 &["mailbox"],
                 &format!("`{}` is no mailbox URL", mailbox.url),
-                "imaps://user@host/INBOX, imap://..., maildir:///path, smtp://host:port, lmtp://host:port",
+                "imaps://user@host/INBOX, imap://..., maildir:///path, smtp://host:port, smtps://, lmtp://, lmtps://",
             );
         }
         for pause in [&mailbox.poll, &mailbox.no_mail_alarm].into_iter().flatten() {
@@ -448,6 +448,7 @@ fn check(config: &Config, file: &str, text: &str) -> Vec<Diagnostic> {
             }
         }
     }
+    access::check(config, &mut checker);
     for url in &config.relay.urls {
         if !url.starts_with("smtp://") && !url.starts_with("smtps://") {
             checker.error(

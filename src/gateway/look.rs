@@ -5,17 +5,19 @@
 //! sorted out first; a token names a question of ours, so it is asked before partners are; a mail in an
 //! unknown layout is never forced through the nearest mapping.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
 use super::decide::Task;
 use super::letter::{self, Fresh};
 use super::take_in::taken;
+use super::origin::DEFERRED;
 use super::{Gateway, Live};
 use crate::document::Limits;
 use crate::mail::Mail;
 use crate::mail::decision::{self, Argument, Lines as ReadLines, Scope as ReadScope, Verb as ReadVerb};
+use crate::mail::own_check::OwnCheck;
 use crate::mail::sort::{self, AutoReply, Dsn, Nature};
 use crate::mail::token::{self, Secret};
 use crate::mail::trust::{self, Trust};
@@ -73,6 +75,29 @@ impl Finding {
     }
 }
 
+/// A mail that is looked at: what it says, its bytes, and what our own check of its origin found, made at most once and
+/// only when a policy asks for it.
+struct Sighted {
+    mail: Mail,
+    raw: Arc<Vec<u8>>,
+    received_at: Timestamp,
+    own: OnceLock<OwnCheck>,
+}
+
+impl Sighted {
+    fn new(raw: &Arc<Vec<u8>>, received_at: Timestamp) -> Sighted {
+        Sighted { mail: Mail::parse(raw), raw: Arc::clone(raw), received_at, own: OnceLock::new() }
+    }
+}
+
+impl std::ops::Deref for Sighted {
+    type Target = Mail;
+
+    fn deref(&self) -> &Mail {
+        &self.mail
+    }
+}
+
 /// A question of ours that a mail answers.
 struct Question {
     transmission: Transmission,
@@ -92,7 +117,7 @@ impl Gateway {
     ) -> Result<Seen, StoreError> {
         let id = self.inner.numbers.mail()?;
         let live = self.live();
-        let mail = Mail::parse(&raw);
+        let mail = Sighted::new(&raw, self.now());
         let partner =
             mail.author().and_then(|author| live.loaded.policies.partner_of_address(&author.address)).cloned();
         let finding = match unread {
@@ -122,7 +147,7 @@ impl Gateway {
         Ok(Seen::New { task: Box::new(task), drawer })
     }
 
-    fn sort(&self, id: MailId, mail: &Mail, partner: Option<&PartnerId>, live: &Live) -> Result<Finding, StoreError> {
+    fn sort(&self, id: MailId, mail: &Sighted, partner: Option<&PartnerId>, live: &Live) -> Result<Finding, StoreError> {
         if let Some(of) = self.duplicate_of(mail)? {
             return Ok(Finding::new("duplicate", format!("the same mail as {of}")));
         }
@@ -193,7 +218,7 @@ impl Gateway {
     fn answer(
         &self,
         id: MailId,
-        mail: &Mail,
+        mail: &Sighted,
         question: Question,
         partner: Option<&PartnerId>,
         live: &Live,
@@ -239,7 +264,7 @@ impl Gateway {
 
     /// A decision counts only when all hold: the token is good and unused, it was sent to this very
     /// address, the origin is authentic, and the question still stands (the process sees to the last).
-    fn decision(&self, mail: &Mail, author: &str, record: TokenRecord, live: &Live) -> Result<Finding, StoreError> {
+    fn decision(&self, mail: &Sighted, author: &str, record: TokenRecord, live: &Live) -> Result<Finding, StoreError> {
         let now = self.now();
         let refuse = |reason: String| Ok(Finding::new("stranger", reason).review());
         if !record.recipient.eq_ignore_ascii_case(author) {
@@ -251,8 +276,8 @@ impl Gateway {
         let Some(dossier) = self.store().dossier(&order)? else { return refuse(format!("order {order} is gone")) };
         let (channel, partner) = pair(&dossier, response);
         let settings = live.loaded.policies.settings(&channel, &partner);
-        if let Err(reason) = self.trusted(mail, settings.decision_trust, live) {
-            return refuse(reason);
+        if let Err(refused) = self.trusted(mail, settings.decision_trust, live) {
+            return Ok(refused);
         }
         let reading = decision::decide_mail(mail, &settings.channel_language);
         let expired = record.expires_at.is_some_and(|at| at <= now);
@@ -284,7 +309,7 @@ impl Gateway {
     fn recall_answer(
         &self,
         id: MailId,
-        mail: &Mail,
+        mail: &Sighted,
         partner: &PartnerId,
         question: &Question,
         live: &Live,
@@ -293,8 +318,8 @@ impl Gateway {
             return Ok(Finding::new("unreadable", "the recall belongs to no order").review());
         };
         let settings = live.loaded.policies.settings(&self.channel_of(&order)?, partner);
-        if let Err(reason) = self.trusted(mail, settings.response_trust, live) {
-            return Ok(Finding::new("stranger", reason).review());
+        if let Err(refused) = self.trusted(mail, settings.response_trust, live) {
+            return Ok(refused);
         }
         let reading = decision::decide_mail(mail, &settings.language);
         let answers: Vec<RecallAnswer> = reading
@@ -342,7 +367,7 @@ impl Gateway {
     fn partner_mail(
         &self,
         id: MailId,
-        mail: &Mail,
+        mail: &Sighted,
         partner: &PartnerId,
         question: Option<&Question>,
         live: &Live,
@@ -364,8 +389,8 @@ impl Gateway {
             None => "".into(),
         };
         let settings = live.loaded.policies.settings(&channel, partner);
-        if let Err(reason) = self.trusted(mail, settings.response_trust, live) {
-            return Ok(Finding::new("stranger", reason).review());
+        if let Err(refused) = self.trusted(mail, settings.response_trust, live) {
+            return Ok(refused);
         }
         if let (Some(order), Some(response), Some(question)) = (&asked_order, answers, question)
             && let Some((message, faults)) = self.filled_in(mail, order, response, question)?
@@ -512,21 +537,37 @@ impl Gateway {
         Ok(super::filled::read(mail, asked, sent.as_ref()))
     }
 
-    /// Whether a mail may count as coming from whom it says, by the policy.
-    fn trusted(&self, mail: &Mail, policy: TrustPolicy, live: &Live) -> Result<(), String> {
+    /// Whether a mail may count as coming from whom it says, by the policy; if not, where it ends instead. What our own
+    /// check could not find out because DNS did not answer is neither believed nor refused yet.
+    fn trusted(&self, mail: &Sighted, policy: TrustPolicy, live: &Live) -> Result<(), Finding> {
         let policy = match policy {
             TrustPolicy::Require => trust::Policy::Require,
             TrustPolicy::Prefer => trust::Policy::Prefer,
             TrustPolicy::Off => trust::Policy::Off,
         };
-        let verdict = trust::verdict(mail, &live.trust(policy), None);
-        if verdict.suffices(policy) {
+        let settings = live.trust(policy);
+        let mut verdict = trust::verdict(mail, &settings, None);
+        let mut unchecked = false;
+        if policy != trust::Policy::Off
+            && matches!(verdict, Trust::Unknown { .. })
+            && let Some(origin) = &live.origin
+        {
+            let own = mail.own.get_or_init(|| origin.check(&mail.raw));
+            verdict = trust::verdict(mail, &settings, Some(own));
+            unchecked = own.temporary && matches!(verdict, Trust::Unknown { .. });
+        }
+        if !unchecked && verdict.suffices(policy) {
             return Ok(());
         }
-        Err(match verdict {
+        let reason = match verdict {
             Trust::Authentic { by } => format!("authentic by {by}"),
             Trust::NotAuthentic { reason } => format!("not authentic: {reason}"),
             Trust::Unknown { reason } => format!("the origin is not proved: {reason}"),
+        };
+        Err(if unchecked && self.now() < self.give_up_at(mail.received_at) {
+            Finding::new(DEFERRED, format!("{reason}; it is looked at again")).review()
+        } else {
+            Finding::new("stranger", reason).review()
         })
     }
 
@@ -619,7 +660,8 @@ impl Gateway {
             return Ok(Reply::refused(format!("the bytes of mail {id} are not kept any more")));
         };
         let live = self.live();
-        let mail = Mail::parse(&raw);
+        let raw = Arc::new(raw);
+        let mail = Sighted::new(&raw, record.received_at);
         let partner =
             mail.author().and_then(|author| live.loaded.policies.partner_of_address(&author.address)).cloned();
         let mut finding = match sort::sort(&mail) {
@@ -630,8 +672,11 @@ impl Gateway {
             },
             _ => Finding::new("auto-reply", "a robot's mail"),
         };
+        if finding.drawer == DEFERRED && record.drawer == DEFERRED {
+            return Ok(Reply::done(serde_json::json!({"v": 1, "mail": record})));
+        }
         finding.extra.audit.push(self.audit(by, "mail rerun", &id.to_string(), &format!("was {}", record.drawer)));
-        let fresh = Fresh::of(&mail, Arc::new(raw));
+        let fresh = Fresh::of(&mail, raw);
         let record = MailRecord {
             drawer: finding.drawer.to_string(),
             reason: finding.reason.clone(),

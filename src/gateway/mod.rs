@@ -10,6 +10,7 @@ mod filled;
 mod letter;
 mod look;
 mod numbers;
+pub mod origin;
 pub mod remind;
 pub mod send_out;
 pub mod take_in;
@@ -61,6 +62,8 @@ pub struct Live {
     pub templates: Templates,
     /// Signs outgoing mails, when DKIM is configured.
     pub signer: Option<Signer>,
+    /// Checks where mails come from, when we do that ourselves.
+    pub origin: Option<origin::OriginCheck>,
 }
 
 impl Live {
@@ -94,7 +97,17 @@ impl Live {
                 None
             }
         };
-        if complaints.is_empty() { Ok(Live { loaded, library, templates, signer }) } else { Err(complaints) }
+        let origin = origin::OriginCheck::from_config(&loaded).unwrap_or_else(|why| {
+            let name = loaded.file.display().to_string();
+            let list = vec![Diagnostic::error("CFG042", format!("gateway.own_check: {why}")).in_file(&name)];
+            complaints.push(Complaints { text: String::new(), list });
+            None
+        });
+        if complaints.is_empty() {
+            Ok(Live { loaded, library, templates, signer, origin })
+        } else {
+            Err(complaints)
+        }
     }
 }
 
@@ -206,6 +219,8 @@ struct Inner {
     answers: Mutex<BTreeMap<String, Vec<Timestamp>>>,
     /// Times from mail to commit in the last while, in milliseconds.
     times: Mutex<Vec<u64>>,
+    /// Mails whose origin could not be checked yet.
+    deferred: origin::Deferred,
 }
 
 impl Gateway {
@@ -226,6 +241,7 @@ impl Gateway {
                 health: Mutex::default(),
                 answers: Mutex::default(),
                 times: Mutex::default(),
+                deferred: origin::Deferred::default(),
             }),
         }
     }

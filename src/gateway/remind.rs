@@ -84,6 +84,7 @@ impl Gateway {
                 tracing::info!(drawer = %drawer, forgotten, "raw mails were kept long enough");
             }
         }
+        self.look_again()?;
         self.repeat_alarms()?;
         self.silence()
     }

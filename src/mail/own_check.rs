@@ -1,13 +1,13 @@
-//! Our own check of DKIM, ARC and DMARC, for where no mail server of ours states results.
+//! Our own check of DKIM, SPF, ARC and DMARC, for where no mail server of ours states results.
 //!
 //! The arithmetic is mail-auth's; DNS stands behind [`Resolver`], so that tests and simulations answer from a table and
-//! every question asked is known beforehand. SPF is not checked: by IMAP nobody knows which address delivered the mail.
-//! It must never know what follows from the result.
+//! every question asked is known beforehand. SPF needs the address that delivered the mail; it stands in the `Received`
+//! field of our own receiving server, whose name somebody must tell. It must never know what follows from the result.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc as Shared;
 use std::time::Instant;
@@ -21,7 +21,7 @@ use mail_auth::dmarc::verify::DmarcParameters;
 use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use mail_auth::{
     AuthenticatedMessage, DkimResult, DmarcResult, DnsError, Error, MX, MessageAuthenticator, Parameters, RecordSet,
-    ResolverCache, SpfOutput, Txt,
+    ResolverCache, SpfOutput, SpfResult, Txt,
 };
 
 use super::Mail;
@@ -33,6 +33,22 @@ pub trait Resolver: Send + Sync {
     /// All TXT records of a name, each joined to one string; none when there are none. An error when the answer
     /// cannot be had now.
     async fn txt(&self, name: &str) -> Result<Vec<Vec<u8>>, String>;
+
+    /// Whether the envelope sender's domain lets this address deliver (RFC 7208); an error when it cannot be had now.
+    async fn spf(&self, _hop: &Hop) -> Result<bool, String> {
+        Ok(false)
+    }
+}
+
+/// How a mail came to our receiving server, as that server wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    pub address: IpAddr,
+    pub helo: String,
+    /// The envelope sender.
+    pub mail_from: String,
+    /// Our server.
+    pub received_by: String,
 }
 
 /// What we found out about the From domain of a mail.
@@ -42,6 +58,8 @@ pub struct OwnCheck {
     pub from_domain: String,
     /// Domains with a valid signature over the whole mail.
     pub dkim: Vec<String>,
+    /// The envelope sender's domain, when SPF lets it pass.
+    pub spf: Option<String>,
     /// One of them is aligned by the domain's DMARC policy.
     pub dmarc_pass: bool,
     /// The domain publishes a DMARC policy.
@@ -50,6 +68,8 @@ pub struct OwnCheck {
     pub arc: Option<Arc>,
     /// Why the check could not be finished, if so.
     pub unsure: Option<String>,
+    /// It may come out otherwise later: DNS did not answer.
+    pub temporary: bool,
 }
 
 /// The last link of a valid ARC chain (RFC 8617).
@@ -65,8 +85,9 @@ pub struct Arc {
 const SIGNATURES_MAX: usize = 20;
 const NAMES_MAX: usize = 60;
 
-/// Checks a raw mail; `mail` is the same one, parsed.
-pub async fn check(raw: &[u8], mail: &Mail, resolver: &dyn Resolver) -> OwnCheck {
+/// Checks a raw mail; `mail` is the same one, parsed. `received_by` is the name of our own receiving server in its
+/// `Received` field; without it SPF is not looked at.
+pub async fn check(raw: &[u8], mail: &Mail, resolver: &dyn Resolver, received_by: Option<&str>) -> OwnCheck {
     let from_domain = mail.author().and_then(|author| author.domain()).unwrap_or_default();
     let unsure = |reason: &str| OwnCheck {
         from_domain: from_domain.clone(),
@@ -80,7 +101,14 @@ pub async fn check(raw: &[u8], mail: &Mail, resolver: &dyn Resolver) -> OwnCheck
         Some(names) => names,
         None => return unsure("more signatures than are checked"),
     };
-    let answers = Answers::gather(&names, resolver).await;
+    let hop = received_by.and_then(|name| hop(&mail.headers, name));
+    let (answers, spf) = futures_util::future::join(Answers::gather(&names, resolver), async {
+        match &hop {
+            Some(hop) => resolver.spf(hop).await,
+            None => Ok(false),
+        }
+    })
+    .await;
     let Ok(authenticator) =
         MessageAuthenticator::new(ResolverConfig::from_name_servers(Vec::new()), ResolverOpts::default())
     else {
@@ -112,7 +140,11 @@ pub async fn check(raw: &[u8], mail: &Mail, resolver: &dyn Resolver) -> OwnCheck
         .filter(|signature| *signature.result() == DkimResult::Pass)
         .filter_map(|signature| signature.signature());
     let dkim: BTreeSet<String> = passing.map(|signature| signature.d.to_lowercase()).collect();
-    let spf = SpfOutput::new(String::new());
+    let mail_from = hop.as_ref().and_then(|hop| hop.mail_from.rsplit_once('@')).map_or("", |(_, domain)| domain);
+    let mail_from = mail_from.to_lowercase();
+    let spf_passes = spf == Ok(true) && !mail_from.is_empty();
+    let spf_output = SpfOutput::new(mail_from.clone());
+    let spf_output = if spf_passes { spf_output.with_result(SpfResult::Pass) } else { spf_output };
     let dmarc = authenticator
         .verify_dmarc(Parameters::<
             _,
@@ -126,8 +158,8 @@ pub async fn check(raw: &[u8], mail: &Mail, resolver: &dyn Resolver) -> OwnCheck
                 message: &message,
                 dkim_output: &signatures,
                 dkim2_output: None,
-                rfc5321_mail_from_domain: "",
-                spf_output: &spf,
+                rfc5321_mail_from_domain: &mail_from,
+                spf_output: &spf_output,
             },
             cache_txt: Some(&answers),
             cache_mx: Some(&none),
@@ -138,14 +170,18 @@ pub async fn check(raw: &[u8], mail: &Mail, resolver: &dyn Resolver) -> OwnCheck
         .await;
     let chain = authenticator.verify_arc(with(&message)).await;
     let arc = (*chain.result() == DkimResult::Pass).then(|| last_link(&mail.headers)).flatten();
-    let waiting = signatures.iter().any(|signature| matches!(signature.result(), DkimResult::TempError(_)))
+    let waiting = spf.is_err()
+        || signatures.iter().any(|signature| matches!(signature.result(), DkimResult::TempError(_)))
         || matches!(dmarc.dkim_result(), DmarcResult::TempError(_));
     OwnCheck {
-        dmarc_pass: *dmarc.dkim_result() == DmarcResult::Pass && dmarc.domain() == from_domain,
+        dmarc_pass: (*dmarc.dkim_result() == DmarcResult::Pass || *dmarc.spf_result() == DmarcResult::Pass)
+            && dmarc.domain() == from_domain,
+        spf: spf_passes.then_some(mail_from),
         published: dmarc.dmarc_record().is_some(),
         dkim: dkim.into_iter().collect(),
         arc,
         unsure: waiting.then(|| "DNS did not answer".to_string()),
+        temporary: waiting,
         from_domain,
     }
 }
@@ -182,6 +218,62 @@ fn tag(value: &str, name: &str) -> Option<String> {
     let mut tags = value.split(';').filter_map(|tag| tag.split_once('='));
     let (_, found) = tags.find(|(known, _)| known.trim() == name)?;
     Some(found.split_whitespace().collect())
+}
+
+/// The hop by which a mail came to us: the topmost `Received` field that our server wrote, and the `Return-Path` that was
+/// added above it. What stands below was there before our server saw the mail, and anybody may have written it.
+fn hop(headers: &Headers, received_by: &str) -> Option<Hop> {
+    let mut mail_from = None;
+    for field in headers.iter() {
+        if field.name.eq_ignore_ascii_case("Return-Path") && mail_from.is_none() {
+            let address = field.value.trim().trim_start_matches('<').trim_end_matches('>').trim();
+            mail_from = Some(address.to_string()).filter(|address| address.contains('@'));
+        }
+        if !field.name.eq_ignore_ascii_case("Received") {
+            continue;
+        }
+        let value = field.value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Some((from, by)) = clauses(&value) else { continue };
+        if by.eq_ignore_ascii_case(received_by) {
+            return Some(Hop {
+                address: delivering_address(from)?,
+                helo: from.split([' ', '(']).next().unwrap_or_default().to_string(),
+                mail_from: mail_from?,
+                received_by: received_by.to_string(),
+            });
+        }
+    }
+    None
+}
+
+/// `from ... by NAME`: what stands behind `from`, and the name; comments may hold anything.
+fn clauses(value: &str) -> Option<(&str, &str)> {
+    let rest = value.get(..5).filter(|start| start.eq_ignore_ascii_case("from ")).and(value.get(5..))?;
+    let mut depth = 0_usize;
+    for (at, c) in rest.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.checked_sub(1)?,
+            ' ' if depth == 0 && rest.get(at + 1..at + 4).is_some_and(|word| word.eq_ignore_ascii_case("by ")) => {
+                let by = rest.get(at + 4..)?.split([' ', '(', ';']).next()?;
+                return Some((rest.get(..at)?, by));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `mail.nord.example (mail.nord.example [203.0.113.5])`, `host (203.0.113.5)`, `[IPv6:2001:db8::1]`: the last address
+/// in brackets, since what comes before it is what the other side said of itself.
+fn delivering_address(from: &str) -> Option<IpAddr> {
+    let mut found = from.split(['[', ']', '(', ')', ' ']).filter_map(|word| {
+        let word = word.strip_prefix("IPv6:").or_else(|| word.strip_prefix("ipv6:")).unwrap_or(word);
+        word.parse::<IpAddr>().ok()
+    });
+    // A HELO that is itself an address is a claim, not a fact.
+    let first = found.next()?;
+    Some(found.last().unwrap_or(first)).filter(|_| from.contains(['[', '(']))
 }
 
 fn last_link(headers: &Headers) -> Option<Arc> {
@@ -308,6 +400,10 @@ mod tests {
                 None => Ok(Vec::new()),
             }
         }
+
+        async fn spf(&self, hop: &Hop) -> Result<bool, String> {
+            Ok(hop.address.to_string() == "203.0.113.5" && hop.mail_from.ends_with("@shop.example"))
+        }
     }
 
     fn table() -> Table {
@@ -337,7 +433,7 @@ mod tests {
 
     fn run(raw: &str, table: &Table) -> OwnCheck {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(check(raw.as_bytes(), &Mail::parse(raw.as_bytes()), table))
+        runtime.block_on(check(raw.as_bytes(), &Mail::parse(raw.as_bytes()), table, Some("mx.shop.example")))
     }
 
     /// What we sign would not verify, or what somebody changed would.
@@ -372,6 +468,40 @@ mod tests {
         assert_eq!((unsigned.published, unsigned.dmarc_pass, unsigned.unsure), (true, false, None));
         let many: String = (0..100).map(|n| format!("DKIM-Signature: v=1; d=d{n}.example; s=s\r\n")).collect();
         assert!(run(&format!("{many}From: anna@shop.example\r\n\r\nx"), &table()).unsure.is_some());
+    }
+
+    /// A partner without DKIM would never be believed, or anybody would who writes our server's field himself.
+    #[test]
+    fn spf_counts_by_our_own_servers_word() {
+        let ours = "Received: from mail.shop.example (mail.shop.example [203.0.113.5])\r\n\tby mx.shop.example (Postfix) with ESMTPS id 1\r\n\tfor <g@shop.example>; Sun, 22 Nov 2026 08:00:00 +0000\r\n";
+        let evil = ours.replace("203.0.113.5", "198.51.100.9");
+        let path = "Return-Path: <anna@shop.example>\r\n";
+        let inner = "Received: from mx.shop.example (mx.shop.example [10.0.0.2]) by imap.shop.example with LMTP; Sun, 22 Nov 2026 08:00:01 +0000\r\n";
+        let from = "From: anna@shop.example\r\n\r\nAPPROVE\r\n";
+        for (name, head, passes) in [
+            ("ours", format!("{path}{ours}"), true),
+            ("with an inner hop above", format!("{path}{inner}{ours}"), true),
+            ("from elsewhere", format!("{path}{evil}"), false),
+            ("ours, and a forged one below", format!("{path}{evil}{ours}"), false),
+            ("a forged path below", format!("{ours}{path}"), false),
+            ("another's envelope", format!("Return-Path: <eve@evil.example>\r\n{ours}"), false),
+            ("empty path", format!("Return-Path: <>\r\n{ours}"), false),
+            ("only a foreign server's", format!("{path}{}", ours.replace("by mx.shop", "by mx.evil")), false),
+            (
+                "our name in a comment",
+                format!("{path}Received: from x (y by mx.shop.example [203.0.113.5]) by mx.evil.example; x\r\n"),
+                false,
+            ),
+            ("an address as HELO", format!("{path}Received: from 203.0.113.5 by mx.shop.example; x\r\n"), false),
+            (
+                "an address as HELO, another in brackets",
+                format!("{path}Received: from [203.0.113.5] ([198.51.100.9]) by mx.shop.example; x\r\n"),
+                false,
+            ),
+        ] {
+            let check = run(&format!("{head}{from}"), &table());
+            assert_eq!((check.dmarc_pass, check.spf.is_some()), (passes, passes), "{name}: {check:?}");
+        }
     }
 
     /// A list or forwarder that seals what it passes on could never be trusted.

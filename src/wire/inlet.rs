@@ -2,20 +2,24 @@
 //!
 //! For a mail server that pushes instead of keeping an IMAP folder. The sender hears `250` only after the mail was filed,
 //! which the gateway does after its commit; anything else (time-out, crash, full queue) makes the sender try again, so
-//! that no mail is taken on and lost. Knows the dialogue and nothing of what mails say. It relays nothing, and has no TLS:
-//! it stands behind a mail server on this machine or network.
+//! that no mail is taken on and lost. Knows the dialogue and nothing of what mails say. It relays nothing. With a
+//! certificate it offers STARTTLS (RFC 3207) or speaks TLS from the first byte.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
-use tokio::net::{TcpListener, TcpStream};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_rustls::{TlsAcceptor, rustls};
 
 use super::net::one_line;
 use super::{Batch, Body, Drawer, Fetched, MailKey, Mailbox, WireError};
@@ -44,6 +48,19 @@ pub struct InletSettings {
     /// How long a sender may be silent.
     pub silence: Duration,
     pub connections: usize,
+    pub tls: Option<InletTls>,
+}
+
+/// TLS of the listener.
+#[derive(Clone, Debug)]
+pub struct InletTls {
+    /// The chain and its key, both in PEM; read anew when the chain's file changes.
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
+    /// From the first byte, instead of STARTTLS.
+    pub implicit: bool,
+    /// Nothing is taken without.
+    pub required: bool,
 }
 
 impl InletSettings {
@@ -58,7 +75,15 @@ impl InletSettings {
             filing: Duration::from_secs(120),
             silence: Duration::from_secs(300),
             connections: 50,
+            tls: None,
         }
+    }
+}
+
+impl InletTls {
+    /// Whether chain and key can be used.
+    pub fn check(&self) -> Result<(), WireError> {
+        acceptor(self).map(|_| ())
     }
 }
 
@@ -112,10 +137,14 @@ impl Inlet {
                 let refused = |error: io::Error| {
                     WireError::Refused(format!("cannot listen on {}: {error}", self.settings.listen))
                 };
+                let certificate = match &self.settings.tls {
+                    Some(tls) => Some(Arc::new(Certificate::read(tls)?)),
+                    None => None,
+                };
                 let listener = TcpListener::bind(self.settings.listen).await.map_err(refused)?;
                 let address = listener.local_addr().map_err(refused)?;
                 let (sender, arrivals) = mpsc::channel(QUEUE_MAX);
-                let listener = tokio::spawn(accept(listener, self.settings.clone(), sender));
+                let listener = tokio::spawn(accept(listener, self.settings.clone(), certificate, sender));
                 Open { address, arrivals, next: None, listener }
             }
         };
@@ -187,7 +216,61 @@ impl Mailbox for Inlet {
     }
 }
 
-async fn accept(listener: TcpListener, settings: Arc<InletSettings>, arrivals: mpsc::Sender<Arrival>) {
+/// The certificate as it is now. A renewed one counts from the next connection on; one that cannot be read does not.
+struct Certificate {
+    tls: InletTls,
+    current: std::sync::Mutex<(Option<SystemTime>, TlsAcceptor)>,
+}
+
+impl Certificate {
+    fn read(tls: &InletTls) -> Result<Certificate, WireError> {
+        let changed = changed_at(&tls.cert_file);
+        let acceptor = acceptor(tls)?;
+        Ok(Certificate { tls: tls.clone(), current: std::sync::Mutex::new((changed, acceptor)) })
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        let mut current = self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let changed = changed_at(&self.tls.cert_file);
+        if changed != current.0 {
+            match acceptor(&self.tls) {
+                Ok(fresh) => *current = (changed, fresh),
+                Err(error) => tracing::warn!(%error, "the renewed certificate cannot be used; the old one stays"),
+            }
+        }
+        current.1.clone()
+    }
+}
+
+fn changed_at(file: &Path) -> Option<SystemTime> {
+    std::fs::metadata(file).and_then(|facts| facts.modified()).ok()
+}
+
+fn acceptor(tls: &InletTls) -> Result<TlsAcceptor, WireError> {
+    let refused = |file: &Path, why: String| WireError::Refused(format!("{}: {why}", file.display()));
+    let chain = CertificateDer::pem_file_iter(&tls.cert_file)
+        .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
+        .map_err(|error| refused(&tls.cert_file, error.to_string()))?;
+    if chain.is_empty() {
+        return Err(refused(&tls.cert_file, "no certificate in it".to_string()));
+    }
+    let key =
+        PrivateKeyDer::from_pem_file(&tls.key_file).map_err(|error| refused(&tls.key_file, error.to_string()))?;
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| WireError::Refused(format!("TLS: {error}")))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| refused(&tls.cert_file, error.to_string()))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn accept(
+    listener: TcpListener,
+    settings: Arc<InletSettings>,
+    certificate: Option<Arc<Certificate>>,
+    arrivals: mpsc::Sender<Arrival>,
+) {
     let room = Arc::new(Semaphore::new(settings.connections.clamp(1, 10_000)));
     let mut conversations = JoinSet::new();
     loop {
@@ -204,10 +287,20 @@ async fn accept(listener: TcpListener, settings: Arc<InletSettings>, arrivals: m
                 };
                 let _ = socket.set_nodelay(true);
                 let (settings, arrivals) = (settings.clone(), arrivals.clone());
+                let tls = certificate.as_ref().map(|certificate| certificate.acceptor());
                 conversations.spawn(async move {
                     let _permit = permit;
-                    let mut conversation = Conversation::new(socket, settings, arrivals);
-                    if let Err(error) = conversation.run().await {
+                    let ended = async {
+                        let implicit = settings.tls.as_ref().is_some_and(|tls| tls.implicit);
+                        let plain: Box<dyn Io> = Box::new(socket);
+                        let (io, tls) = match tls {
+                            Some(tls) if implicit => (secured(&tls, plain, settings.silence).await?, None),
+                            other => (plain, other),
+                        };
+                        Conversation::new(io, settings, tls, implicit, arrivals).run().await
+                    }
+                    .await;
+                    if let Err(error) = ended {
                         tracing::debug!(%peer, %error, "sender lost");
                     }
                 });
@@ -217,9 +310,27 @@ async fn accept(listener: TcpListener, settings: Arc<InletSettings>, arrivals: m
     }
 }
 
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+type Buffered = BufReader<BufWriter<Box<dyn Io>>>;
+
+fn buffered(io: Box<dyn Io>) -> Buffered {
+    BufReader::new(BufWriter::new(io))
+}
+
+async fn secured(tls: &TlsAcceptor, io: Box<dyn Io>, at_most: Duration) -> io::Result<Box<dyn Io>> {
+    let stream = tokio::time::timeout(at_most, tls.accept(io)).await.map_err(|_| late())??;
+    Ok(Box::new(stream))
+}
+
 struct Conversation {
-    stream: BufStream<TcpStream>,
+    stream: Buffered,
     settings: Arc<InletSettings>,
+    /// What STARTTLS is done with, while it can be.
+    tls: Option<TlsAcceptor>,
+    secured: bool,
     arrivals: mpsc::Sender<Arrival>,
     greeted: bool,
     from: Option<String>,
@@ -228,9 +339,15 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn new(socket: TcpStream, settings: Arc<InletSettings>, arrivals: mpsc::Sender<Arrival>) -> Conversation {
-        let stream = BufStream::new(socket);
-        Conversation { stream, settings, arrivals, greeted: false, from: None, to: Vec::new(), mistakes: 0 }
+    fn new(
+        io: Box<dyn Io>,
+        settings: Arc<InletSettings>,
+        tls: Option<TlsAcceptor>,
+        secured: bool,
+        arrivals: mpsc::Sender<Arrival>,
+    ) -> Conversation {
+        let stream = buffered(io);
+        Conversation { stream, settings, tls, secured, arrivals, greeted: false, from: None, to: Vec::new(), mistakes: 0 }
     }
 
     async fn run(&mut self) -> io::Result<()> {
@@ -240,6 +357,10 @@ impl Conversation {
             let word = upper.split([' ', ':']).next().unwrap_or_default();
             let answer = match word {
                 "QUIT" => return self.say("221 2.0.0 farewell").await,
+                "STARTTLS" if self.tls.is_some() => {
+                    self.secure().await?;
+                    continue;
+                }
                 "DATA" if !self.to.is_empty() => {
                     self.data().await?;
                     continue;
@@ -257,6 +378,24 @@ impl Conversation {
         Ok(())
     }
 
+    /// RFC 3207. What was sent along with STARTTLS came unprotected, and somebody may have slipped it in: such a sender is
+    /// left. All that was said before is forgotten.
+    async fn secure(&mut self) -> io::Result<()> {
+        if !self.stream.buffer().is_empty() {
+            self.say("501 5.5.4 nothing may follow STARTTLS").await?;
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "commands behind STARTTLS"));
+        }
+        let Some(tls) = self.tls.take() else { return Ok(()) };
+        self.say("220 2.0.0 go ahead").await?;
+        let (nothing, _) = tokio::io::duplex(1);
+        let plain = std::mem::replace(&mut self.stream, buffered(Box::new(nothing)));
+        let io = plain.into_inner().into_inner();
+        self.stream = buffered(secured(&tls, io, self.settings.silence).await?);
+        self.reset();
+        (self.greeted, self.secured) = (false, true);
+        Ok(())
+    }
+
     fn command(&mut self, word: &str, line: &str) -> String {
         let lmtp = self.settings.dialect == Dialect::Lmtp;
         match word {
@@ -266,8 +405,9 @@ impl Conversation {
                 self.reset();
                 self.greeted = true;
                 let size = self.settings.mail_bytes_max;
+                let starttls = if self.tls.is_some() { "250-STARTTLS\r\n" } else { "" };
                 format!(
-                    "250-postern\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE {size}"
+                    "250-postern\r\n{starttls}250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE {size}"
                 )
             }
             "HELO" => {
@@ -276,6 +416,9 @@ impl Conversation {
                 "250 postern".to_string()
             }
             "MAIL" if !self.greeted => "503 5.5.1 greet first".to_string(),
+            "MAIL" if !self.secured && self.settings.tls.as_ref().is_some_and(|tls| tls.required) => {
+                "530 5.7.0 STARTTLS first".to_string()
+            }
             "MAIL" if self.from.is_some() => "503 5.5.1 one mail at a time".to_string(),
             "MAIL" => match address(line) {
                 None => "501 5.1.7 no address".to_string(),
@@ -427,12 +570,14 @@ fn stated_size(line: &str) -> usize {
 mod tests {
     use super::*;
 
-    struct Sender(BufStream<TcpStream>);
+    use tokio::net::TcpStream;
+
+    struct Sender(Buffered);
 
     impl Sender {
         async fn to(inlet: &mut Inlet) -> Sender {
             let address = inlet.listen().await.unwrap();
-            let mut sender = Sender(BufStream::new(TcpStream::connect(address).await.unwrap()));
+            let mut sender = Sender(buffered(Box::new(TcpStream::connect(address).await.unwrap())));
             assert_eq!(sender.hear().await, "220 postern ready");
             sender
         }
@@ -576,6 +721,102 @@ mod tests {
             last = line;
         }
         assert!(last.starts_with("421"), "{last}");
+    }
+
+    fn with_certificate(implicit: bool) -> impl FnOnce(&mut InletSettings) {
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys");
+        move |settings| {
+            settings.tls = Some(InletTls {
+                cert_file: keys.join("inlet.pem"),
+                key_file: keys.join("inlet.key"),
+                implicit,
+                required: true,
+            });
+        }
+    }
+
+    /// As a mail server that verifies whom it talks to.
+    async fn verified(io: Box<dyn Io>) -> Box<dyn Io> {
+        let ca = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/inlet-ca.pem");
+        let config = super::super::net::Trust { ca_file: Some(ca) }.client_config().unwrap();
+        let name = rustls_pki_types::ServerName::try_from("localhost").unwrap();
+        Box::new(tokio_rustls::TlsConnector::from(config).connect(name, io).await.unwrap())
+    }
+
+    /// Partners' prices would cross the network in the open, or a mail be taken that somebody in between wrote.
+    #[tokio::test]
+    async fn starttls_protects_and_forgets() {
+        let mut inlet = inlet(Dialect::Smtp, with_certificate(false));
+        let mut sender = Sender::to(&mut inlet).await;
+        assert!(sender.ask("EHLO mx.test").await.starts_with("250"));
+        assert_eq!(sender.ask("MAIL FROM:<eve@b.test>").await, "530 5.7.0 STARTTLS first");
+        assert_eq!(sender.ask("STARTTLS").await, "220 2.0.0 go ahead");
+        let mut sender = Sender(buffered(verified(sender.0.into_inner().into_inner()).await));
+        assert_eq!(sender.ask("MAIL FROM:<partner@b.test>").await, "503 5.5.1 greet first");
+        sender.say("EHLO mx.test\r\n").await;
+        let mut offers = Vec::new();
+        while offers.last().is_none_or(|line: &String| line.get(3..4) == Some("-")) {
+            offers.push(sender.hear().await);
+        }
+        assert!(!offers.iter().any(|line| line.contains("STARTTLS")), "{offers:?}");
+        sender.begin("EHLO mx.test", &["orders@a.test"]).await;
+        sender.say("Subject: x\r\n\r\nx\r\n.\r\n").await;
+        let mail = next(&mut inlet).await;
+        inlet.file(&[(mail.key, Drawer::Processed)]).await.unwrap();
+        assert_eq!(sender.hear().await, "250 2.0.0 filed");
+
+        // What is slipped in behind STARTTLS counts for nothing.
+        let mut sender = Sender::to(&mut inlet).await;
+        assert!(sender.ask("EHLO mx.test").await.starts_with("250"));
+        sender.say("STARTTLS\r\nMAIL FROM:<eve@b.test>\r\n").await;
+        assert_eq!(sender.hear().await, "501 5.5.4 nothing may follow STARTTLS");
+        assert_eq!(sender.hear().await, "", "and the connection ends");
+    }
+
+    /// TLS from the first byte, also for LMTP; and a certificate that is not there is said at once.
+    #[tokio::test]
+    async fn implicit_tls() {
+        let mut inlet = inlet(Dialect::Lmtp, with_certificate(true));
+        let address = inlet.listen().await.unwrap();
+        let socket: Box<dyn Io> = Box::new(TcpStream::connect(address).await.unwrap());
+        let mut sender = Sender(buffered(verified(socket).await));
+        assert_eq!(sender.hear().await, "220 postern ready");
+        sender.begin("LHLO mx.test", &["orders@a.test"]).await;
+        sender.say("Subject: x\r\n\r\nx\r\n.\r\n").await;
+        let mail = next(&mut inlet).await;
+        inlet.file(&[(mail.key, Drawer::Processed)]).await.unwrap();
+        assert_eq!(sender.hear().await, "250 2.0.0 filed");
+        let mut broken = self::inlet(Dialect::Smtp, |settings| {
+            settings.tls = Some(InletTls {
+                cert_file: "/nowhere/chain.pem".into(),
+                key_file: "/nowhere/key.pem".into(),
+                implicit: false,
+                required: false,
+            });
+        });
+        let refused = broken.listen().await.unwrap_err().to_string();
+        assert!(refused.contains("/nowhere/chain.pem"), "{refused}");
+    }
+
+    /// A certificate is renewed every few weeks: whoever needs a restart for it is deaf one night.
+    #[tokio::test]
+    async fn a_renewed_certificate_counts_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys");
+        let (cert_file, key_file) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+        std::fs::copy(keys.join("inlet.pem"), &cert_file).unwrap();
+        std::fs::copy(keys.join("inlet.key"), &key_file).unwrap();
+        let tls = InletTls { cert_file: cert_file.clone(), key_file, implicit: true, required: true };
+        let certificate = Certificate::read(&tls).unwrap();
+        let first = certificate.acceptor();
+        assert!(Arc::ptr_eq(first.config(), certificate.acceptor().config()));
+        let later = SystemTime::now() + Duration::from_secs(60);
+        std::fs::write(&cert_file, "half a certificate").unwrap();
+        std::fs::File::options().write(true).open(&cert_file).unwrap().set_modified(later).unwrap();
+        assert!(Arc::ptr_eq(first.config(), certificate.acceptor().config()), "what cannot be read is not taken");
+        std::fs::copy(keys.join("inlet.pem"), &cert_file).unwrap();
+        std::fs::File::options().write(true).open(&cert_file).unwrap().set_modified(later + later.duration_since(SystemTime::UNIX_EPOCH).unwrap() / 1_000_000).unwrap();
+        assert!(!Arc::ptr_eq(first.config(), certificate.acceptor().config()));
     }
 
     /// Two gateways on one port, or a privileged port: said clearly.

@@ -1,7 +1,9 @@
 //! Who we say we are: passwords and tokens. Never shows them.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,9 +91,17 @@ pub struct RefreshSettings {
     pub endpoint: String,
     pub client_id: String,
     pub client_secret: Option<Secret>,
-    pub refresh_token: Secret,
+    pub refresh_token: RefreshToken,
     pub scope: Option<String>,
     pub trust: Trust,
+}
+
+/// Where the refresh token comes from.
+#[derive(Clone, Debug)]
+pub enum RefreshToken {
+    Given(Secret),
+    /// Read anew for each refresh, replaced when the endpoint hands out a new one.
+    File(PathBuf),
 }
 
 /// Asks a token endpoint and remembers the answer until it expires.
@@ -104,8 +114,45 @@ pub struct TokenRefresh {
 struct Remembered {
     client: Option<reqwest::Client>,
     token: Option<(Secret, Instant)>,
-    /// Endpoints may hand out a new refresh token with each answer.
-    refresh_token: Option<Secret>,
+    /// Endpoints may hand out a new refresh token with each answer; this one could not be written to its file, or has none.
+    unsaved: Option<Secret>,
+}
+
+/// Mailboxes and relay may share one refresh token, which is good for one use: one refresh of a file at a time.
+static REFRESHING: std::sync::Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = std::sync::Mutex::new(BTreeMap::new());
+
+fn turn_of(file: &Path) -> Arc<Mutex<()>> {
+    let mut all = REFRESHING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Arc::clone(all.entry(file.to_path_buf()).or_default())
+}
+
+fn read_token(file: &Path) -> Result<Secret, WireError> {
+    let refused = |why: String| WireError::Refused(format!("refresh token file {}: {why}", file.display()));
+    match std::fs::read_to_string(file).map_err(|error| refused(error.to_string()))?.trim() {
+        "" => Err(refused("is empty".to_string())),
+        token => Ok(Secret::new(token)),
+    }
+}
+
+/// Whole or not at all: half a refresh token is a mailbox that somebody must log in to by hand.
+fn write_token(file: &Path, token: &Secret) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut fresh = file.as_os_str().to_owned();
+    fresh.push(format!(".new-{}", std::process::id()));
+    let fresh = PathBuf::from(fresh);
+    let written = (|| {
+        let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        out.write_all(token.reveal().as_bytes())?;
+        out.write_all(b"\n")?;
+        out.sync_all()?;
+        std::fs::rename(&fresh, file)?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::File::open(folder)?.sync_all()
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&fresh);
+    }
+    written
 }
 
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -194,10 +241,35 @@ impl TokenSource for TokenRefresh {
             None => self.client()?,
         };
         state.client = Some(client.clone());
-        let refresh_token = state.refresh_token.clone().unwrap_or_else(|| self.settings.refresh_token.clone());
+        let turn = match &self.settings.refresh_token {
+            RefreshToken::File(file) => Some(turn_of(file)),
+            RefreshToken::Given(_) => None,
+        };
+        let _turn = match &turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let refresh_token = match (&state.unsaved, &self.settings.refresh_token) {
+            (Some(unsaved), _) => unsaved.clone(),
+            (None, RefreshToken::File(file)) => read_token(file)?,
+            (None, RefreshToken::Given(token)) => token.clone(),
+        };
         let answer = self.ask(&client, &refresh_token).await?;
-        if let Some(next) = answer.refresh_token {
-            state.refresh_token = Some(Secret::new(next));
+        if let Some(next) = answer.refresh_token.map(Secret::new).filter(|next| *next != refresh_token) {
+            state.unsaved = match &self.settings.refresh_token {
+                RefreshToken::Given(_) => Some(next),
+                RefreshToken::File(file) => match write_token(file, &next) {
+                    Ok(()) => None,
+                    Err(error) => {
+                        tracing::error!(file = %file.display(), %error, "the new refresh token could not be written; it is lost when we stop");
+                        Some(next)
+                    }
+                },
+            };
+        } else if let (Some(unsaved), RefreshToken::File(file)) = (&state.unsaved, &self.settings.refresh_token)
+            && write_token(file, unsaved).is_ok()
+        {
+            state.unsaved = None;
         }
         // A minute early, so that a token does not expire on its way.
         let lifetime = Duration::from_secs(answer.expires_in.unwrap_or(300).saturating_sub(60).min(86_400));
@@ -269,7 +341,7 @@ mod tests {
             endpoint: format!("http://{address}/token"),
             client_id: "me".into(),
             client_secret: None,
-            refresh_token: Secret::new("first+one"),
+            refresh_token: RefreshToken::Given(Secret::new("first+one")),
             scope: Some("imap smtp".into()),
             trust: Trust::default(),
         });
@@ -285,6 +357,83 @@ mod tests {
         );
     }
 
+    /// A token endpoint that hands out `next-N` for `N`-th refreshes and remembers what it was asked.
+    async fn endpoint(answers: usize) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for n in 1..=answers {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = String::new();
+                while !request.contains("refresh_token=") {
+                    let mut buffer = [0; 4096];
+                    let count = socket.read(&mut buffer).await.unwrap();
+                    request.push_str(&String::from_utf8_lossy(&buffer[..count]));
+                }
+                asked.push(request.rsplit("refresh_token=").next().unwrap_or_default().to_string());
+                let body = format!(r#"{{"access_token":"token-{n}","expires_in":3600,"refresh_token":"next-{n}"}}"#);
+                let answer =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+            asked
+        });
+        (format!("http://{address}/token"), served)
+    }
+
+    fn by_file(endpoint: &str, file: &Path) -> TokenRefresh {
+        TokenRefresh::new(RefreshSettings {
+            endpoint: endpoint.into(),
+            client_id: "me".into(),
+            client_secret: None,
+            refresh_token: RefreshToken::File(file.to_path_buf()),
+            scope: None,
+            trust: Trust::default(),
+        })
+    }
+
+    /// Endpoints that change the refresh token each time lock out whoever comes back with the old one: after a restart, and
+    /// for the relay that shares it with the mailbox.
+    #[tokio::test]
+    async fn a_changed_refresh_token_is_kept_and_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("refresh");
+        std::fs::write(&file, "first\n").unwrap();
+        let (endpoint, served) = endpoint(3).await;
+        let (mailbox, relay) = (by_file(&endpoint, &file), by_file(&endpoint, &file));
+        let (one, two) = tokio::join!(mailbox.token(false), relay.token(false));
+        assert_eq!((one.unwrap().reveal(), two.unwrap().reveal()), ("token-1", "token-2"));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "next-2\n");
+        let restarted = by_file(&endpoint, &file);
+        assert_eq!(restarted.token(false).await.unwrap().reveal(), "token-3");
+        assert_eq!(served.await.unwrap(), ["first", "next-1", "next-2"]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    /// A folder that cannot be written must not cost the mailbox while we run.
+    #[tokio::test]
+    async fn a_refresh_token_that_cannot_be_written_is_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("refresh");
+        std::fs::write(&file, "first").unwrap();
+        let (endpoint, served) = endpoint(2).await;
+        let source = by_file(&endpoint, &file);
+        // A folder of that name stands in the way of the new file.
+        let way = folder.path().join(format!("refresh.new-{}", std::process::id()));
+        std::fs::create_dir(&way).unwrap();
+        assert_eq!(source.token(false).await.unwrap().reveal(), "token-1");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "first");
+        std::fs::remove_dir(&way).unwrap();
+        assert_eq!(source.token(true).await.unwrap().reveal(), "token-2");
+        assert_eq!(served.await.unwrap(), ["first", "next-1"]);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "next-2\n");
+        std::fs::write(&file, "").unwrap();
+        assert!(matches!(source.token(true).await, Err(WireError::Refused(why)) if why.contains("is empty")));
+    }
+
     /// A refresh token sent over http could be read by anybody between.
     #[tokio::test]
     async fn refresh_needs_https() {
@@ -292,7 +441,7 @@ mod tests {
             endpoint: "http://login.example.org/token".into(),
             client_id: "me".into(),
             client_secret: None,
-            refresh_token: Secret::new("x"),
+            refresh_token: RefreshToken::Given(Secret::new("x")),
             scope: None,
             trust: Trust::default(),
         });

@@ -291,6 +291,9 @@ fn own_verdict(own: &OwnCheck, domain: &str, settings: &TrustSettings) -> Trust 
     if own.dkim.iter().any(|signer| signer == domain) {
         return Trust::Authentic { by: format!("DKIM checked by us for {domain}") };
     }
+    if own.spf.as_deref() == Some(domain) {
+        return Trust::Authentic { by: format!("SPF checked by us for {domain}") };
+    }
     if let Some(arc) = own
         .arc
         .as_ref()
@@ -385,6 +388,8 @@ mod tests {
         assert!(matches!(own(|own| own.dmarc_pass = true), Trust::Authentic { .. }));
         assert!(matches!(own(|own| own.dkim = vec!["shop.example".into()]), Trust::Authentic { .. }));
         assert!(matches!(own(|own| own.dkim = vec!["evil.example".into()]), Trust::Unknown { .. }));
+        assert!(matches!(own(|own| own.spf = Some("shop.example".into())), Trust::Authentic { .. }));
+        assert!(matches!(own(|own| own.spf = Some("evil.example".into())), Trust::Unknown { .. }));
         assert!(matches!(own(|own| own.published = true), Trust::NotAuthentic { .. }));
         assert!(matches!(
             own(|own| {
