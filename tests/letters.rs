@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use postern::mail::decision::{Argument, Kind, Scope, Verb, decide};
-use postern::model::{FaultCode, LineDecision, Recipient, TransmissionKind};
+use postern::model::{About, FaultCode, LineDecision, Outcome, Recipient, TransmissionKind};
 use postern::template::example::{self, Example};
 use postern::template::{Letter, Templates, Words, lint};
 
@@ -223,6 +223,10 @@ fn an_order_of_others_looks_like_no_order() {
     }
 }
 
+fn of_kind(is: fn(&About) -> bool) -> Example {
+    example::all().into_iter().find(|one| is(&one.owed.about)).unwrap()
+}
+
 fn find(name: &str) -> Example {
     example::all().into_iter().find(|one| one.name == name).unwrap()
 }
@@ -377,6 +381,73 @@ fn the_builtin_letters_are_sound() {
     for (_, field, ..) in postern::model::Field::ALL.iter().filter(|row| !row.1.starts_with("customer")) {
         let head_of_order = ["billing_address", "delivery_address", "contact", "payment_terms", "delivery_terms"];
         assert!(head_of_order.contains(field) || templates.word("en", &format!("field.{field}")).is_some(), "{field}");
+    }
+}
+
+/// An operator or approver who reads no English would be told in English what to do about it.
+#[test]
+fn sentences_of_other_rooms_are_translated() {
+    let alarms = [
+        "R1 of nord names order 4711, which is not registered",
+        "R1 of nord to order 4711 has waited for long: R2 of nord stands in NOT_CHECKED",
+        "R1 of nord to order 4711 has waited for long: no INITIAL response of this partner was announced",
+        "order 4711 refused the values of R1 of nord: x",
+        "nord does not answer the request for a new response to order 4711 (R1)",
+        "nord could not be asked for a new response (R1): 550 no",
+        "nobody could be asked about R1: 550 no",
+        "nobody decided R1 of nord to order 4711",
+        "nobody decided R1 of nord to order 4711; the question has expired and is on hold",
+        "nord has not answered order 4711",
+        "nord delivers positions 10, 20 of order 4711, declined with R1",
+        "nord does not answer the recall T4 to order 4711",
+        "nord did not get the recall (550 no) T4 to order 4711",
+        "no mail since 2026-11-22T08:00:00Z",
+        "CONFIRM_RESPONSE T4 to anna@shop.example: 550 no",
+        "polling stopped: only 12 MiB are free on the disk, 256 MiB are kept in reserve",
+        "R1: no approver is configured for channel shop",
+    ];
+    // Every way in which a line can be read.
+    let replies = [
+        "Hello Anna,\nAPPROVE\nKind regards\nBert\nBuyer",
+        "Thanks",
+        "yes, but only if it comes earlier",
+        "APPROVE or DECLINE",
+        "DELEGATE to my boss",
+        "HOLD for some time",
+        "ASK",
+        "CHANGE something",
+        "APPROVE the new chairs in the hall",
+        "APPROVE?",
+        "we talk about it tomorrow",
+        "APPROVE 20\nDECLINE 20",
+    ];
+    let mut readings = BTreeSet::from(["automatic mail".to_string()]);
+    for reply in replies {
+        readings.extend(decide(reply, "en").lines.into_iter().map(|line| line.read_as));
+    }
+    // Commands are the language of all.
+    readings.retain(|reading| reading.contains(char::is_lowercase));
+    assert!(readings.len() >= 14, "{readings:?}");
+    for lang in ["de", "sv", "fr"] {
+        for sentence in alarms {
+            let mut example = of_kind(|about| matches!(about, About::Alarm { .. })).in_language(lang);
+            let About::Alarm { alarm, .. } = &mut example.owed.about else { panic!() };
+            alarm.message = sentence.to_string();
+            let words = Templates::builtin().write(&example.letter()).unwrap();
+            assert!(!words.text.contains(sentence), "{lang}: {sentence}\n{}", words.text);
+        }
+        for reading in &readings {
+            let mut example =
+                of_kind(|about| matches!(about, About::Receipt(receipt) if receipt.outcome == Outcome::NotUnderstood))
+                    .in_language(lang);
+            let About::Receipt(receipt) = &mut example.owed.about else { panic!() };
+            receipt.lines = vec![("xyz".to_string(), reading.clone())];
+            let words = Templates::builtin().write(&example.letter()).unwrap();
+            let row = words.text.lines().find(|line| line.contains("xyz")).unwrap_or_default();
+            let told = row.trim().trim_start_matches("xyz").trim();
+            let same = reading == "signature" && lang == "fr";
+            assert!(!told.is_empty() && (told != reading || same), "{lang}: {reading}\n{row}");
+        }
     }
 }
 

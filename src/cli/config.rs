@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Adapters, COMPLAINTS, DONE, USAGE};
 use crate::config::{self, Complaints, Loaded};
 use crate::diagnostic::Diagnostic;
+use crate::gateway::control;
+use crate::gateway::desk::Request;
 use crate::mapping::Library;
 use crate::template::Templates;
 
@@ -65,6 +67,13 @@ pub fn check(args: CheckArgs, adapters: &Adapters, file: &Option<PathBuf>) -> an
             && let Err(found) = Templates::load(&dir)
         {
             all.extend(found.into_iter().map(source));
+        }
+        // What the running gateway saw in real mail.
+        if let Some(Ok(reply)) = control::ask(&loaded.data_dir(), &Request::Status) {
+            for warning in reply.value.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+                let warning = Diagnostic::warning("CFG054", warning.as_str().unwrap_or_default());
+                all.push((String::new(), warning.in_file(&file.display().to_string())));
+            }
         }
         for problem in (adapters.check)(loaded) {
             all.push((String::new(), Diagnostic::error("CFG040", problem).in_file(&file.display().to_string())));

@@ -102,6 +102,9 @@ pub fn status(args: StatusArgs, adapters: &Adapters, config: &Option<PathBuf>) -
                 out.push_str(&format!("  {kind:<26} {status:<18} {count}\n"));
             }
         }
+        for warning in value["warnings"].as_array().into_iter().flatten() {
+            out.push_str(&format!("\nwarning: {}\n", view::word(warning)));
+        }
         let p = &value["times_ms"];
         out + &format!(
             "\norders {}, transmissions due {}, open alarms {}, mail to commit p50 {} ms, p95 {} ms\noldest waiting {}",

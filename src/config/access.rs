@@ -102,12 +102,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
     if let Some(own) = &config.gateway.own_check {
         for resolver in &own.resolvers {
             if let Err(message) = self::resolver(resolver) {
-                checker.error(
-                    "CFG031",
-                    &["gateway", "own_check", "resolvers"],
-                    &message,
-                    "9.9.9.9 or 127.0.0.1:5353",
-                );
+                checker.error("CFG031", &["gateway", "own_check", "resolvers"], &message, "9.9.9.9 or 127.0.0.1:5353");
             }
         }
         if let Err(message) = own.timeout() {

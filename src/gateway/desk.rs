@@ -585,11 +585,28 @@ impl Gateway {
                 );
             }
         }
+        let warnings = self.warnings()?;
         Ok(Reply::done(json!({
-            "v": 1, "at": now, "mailboxes": mailboxes, "mails": counts.mails, "responses": counts.responses, "transmissions": counts.transmissions,
+            "v": 1, "at": now, "warnings": warnings, "mailboxes": mailboxes, "mails": counts.mails, "responses": counts.responses, "transmissions": counts.transmissions,
             "transmissions_due": due.len(), "oldest_due": oldest_due, "oldest_waiting": oldest_waiting, "orders": counts.orders,
             "alarms_open": counts.alarms_open, "times_ms": {"p50": percentile(50), "p95": percentile(95), "count": times.len()},
         })))
+    }
+}
+
+impl Gateway {
+    /// What an operator should mend, though nothing stands still because of it.
+    fn warnings(&self) -> Result<Vec<String>, StoreError> {
+        let Some(note) = self.store().note(super::look::UNSTRIPPED)? else { return Ok(Vec::new()) };
+        let note: Json = serde_json::from_str(&note).unwrap_or(Json::Null);
+        let word = |key: &str| note.get(key).and_then(Json::as_str).unwrap_or("").to_string();
+        Ok(vec![format!(
+            "mail {} of {} ({}) came with {} Authentication-Results fields in our server's name: that server must remove them from mail that comes from outside (RFC 8601 section 5), or a mail that it did not check is believed",
+            word("mail"),
+            word("from"),
+            word("at"),
+            note.get("fields").unwrap_or(&Json::Null),
+        )])
     }
 }
 

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use super::decide::Task;
 use super::letter::{self, Fresh};
-use super::take_in::taken;
 use super::origin::DEFERRED;
+use super::take_in::taken;
 use super::{Gateway, Live};
 use crate::document::Limits;
 use crate::mail::Mail;
@@ -33,6 +33,9 @@ use crate::wire::Drawer;
 
 /// Texts of headers kept in the record are cut here.
 const HEADER_CHARS_MAX: usize = 500;
+
+/// The note on the latest mail that came with results in our server's name which our server did not write.
+pub(super) const UNSTRIPPED: &str = "unstripped-results";
 
 /// What a look comes to.
 pub(super) enum Seen {
@@ -124,6 +127,8 @@ impl Gateway {
             Some(why) => Finding::new("unreadable", why).review(),
             None => self.sort(id, &mail, partner.as_ref(), &live)?,
         };
+        let mut finding = finding;
+        self.note_unstripped(&mut finding, id, &mail, &live);
         let record = MailRecord {
             id,
             digest,
@@ -147,7 +152,26 @@ impl Gateway {
         Ok(Seen::New { task: Box::new(task), drawer })
     }
 
-    fn sort(&self, id: MailId, mail: &Sighted, partner: Option<&PartnerId>, live: &Live) -> Result<Finding, StoreError> {
+    /// Results fields in our server's name beyond those it writes came from outside, and it let them pass. They count for
+    /// nothing where ours stands above them; a mail that ours did not check would be believed.
+    fn note_unstripped(&self, finding: &mut Finding, id: MailId, mail: &Sighted, live: &Live) {
+        let settings = live.trust(trust::Policy::Require);
+        let fields = trust::fields_of_ours(mail, &settings);
+        if fields > settings.header_count.max(1) {
+            let from = mail.from_address().unwrap_or("nobody");
+            tracing::warn!(mail = %id, from, fields, "Authentication-Results in our server's name came from outside");
+            let note = serde_json::json!({"mail": id, "from": from, "fields": fields, "at": self.now()});
+            finding.extra.notes.push((UNSTRIPPED.to_string(), note.to_string()));
+        }
+    }
+
+    fn sort(
+        &self,
+        id: MailId,
+        mail: &Sighted,
+        partner: Option<&PartnerId>,
+        live: &Live,
+    ) -> Result<Finding, StoreError> {
         if let Some(of) = self.duplicate_of(mail)? {
             return Ok(Finding::new("duplicate", format!("the same mail as {of}")));
         }
@@ -176,10 +200,14 @@ impl Gateway {
         }
     }
 
-    /// The same Message-ID, sender and content in other bytes (another mailbox, a relay that added headers).
+    /// The same Message-ID, sender and content in other bytes (another mailbox, a relay that added headers). A copy that
+    /// was refused or waits is no reason to leave this one: whoever forges a mail first would silence its author.
     fn duplicate_of(&self, mail: &Mail) -> Result<Option<MailId>, StoreError> {
         let Some(message_id) = &mail.message_id else { return Ok(None) };
         for record in self.store().mail_by_message_id(message_id)? {
+            if ["stranger", DEFERRED, "duplicate"].contains(&record.drawer.as_str()) {
+                continue;
+            }
             let Some(raw) = self.store().blob(&record.digest)? else { continue };
             let other = Mail::parse(&raw);
             let files = |mail: &Mail| mail.attachments.iter().map(|a| a.sha256.clone()).collect::<Vec<_>>();
@@ -277,7 +305,7 @@ impl Gateway {
         let (channel, partner) = pair(&dossier, response);
         let settings = live.loaded.policies.settings(&channel, &partner);
         if let Err(refused) = self.trusted(mail, settings.decision_trust, live) {
-            return Ok(refused);
+            return Ok(*refused);
         }
         let reading = decision::decide_mail(mail, &settings.channel_language);
         let expired = record.expires_at.is_some_and(|at| at <= now);
@@ -319,7 +347,7 @@ impl Gateway {
         };
         let settings = live.loaded.policies.settings(&self.channel_of(&order)?, partner);
         if let Err(refused) = self.trusted(mail, settings.response_trust, live) {
-            return Ok(refused);
+            return Ok(*refused);
         }
         let reading = decision::decide_mail(mail, &settings.language);
         let answers: Vec<RecallAnswer> = reading
@@ -390,7 +418,7 @@ impl Gateway {
         };
         let settings = live.loaded.policies.settings(&channel, partner);
         if let Err(refused) = self.trusted(mail, settings.response_trust, live) {
-            return Ok(refused);
+            return Ok(*refused);
         }
         if let (Some(order), Some(response), Some(question)) = (&asked_order, answers, question)
             && let Some((message, faults)) = self.filled_in(mail, order, response, question)?
@@ -539,7 +567,7 @@ impl Gateway {
 
     /// Whether a mail may count as coming from whom it says, by the policy; if not, where it ends instead. What our own
     /// check could not find out because DNS did not answer is neither believed nor refused yet.
-    fn trusted(&self, mail: &Sighted, policy: TrustPolicy, live: &Live) -> Result<(), Finding> {
+    fn trusted(&self, mail: &Sighted, policy: TrustPolicy, live: &Live) -> Result<(), Box<Finding>> {
         let policy = match policy {
             TrustPolicy::Require => trust::Policy::Require,
             TrustPolicy::Prefer => trust::Policy::Prefer,
@@ -564,11 +592,12 @@ impl Gateway {
             Trust::NotAuthentic { reason } => format!("not authentic: {reason}"),
             Trust::Unknown { reason } => format!("the origin is not proved: {reason}"),
         };
-        Err(if unchecked && self.now() < self.give_up_at(mail.received_at) {
-            Finding::new(DEFERRED, format!("{reason}; it is looked at again")).review()
+        let finding = if unchecked && self.now() < self.give_up_at(mail.received_at) {
+            Finding::new(DEFERRED, format!("{reason}; it is looked at again"))
         } else {
-            Finding::new("stranger", reason).review()
-        })
+            Finding::new("stranger", reason)
+        };
+        Err(Box::new(finding.review()))
     }
 
     fn bounce(&self, dsn: &Dsn, live: &Live) -> Result<Finding, StoreError> {
@@ -665,6 +694,11 @@ impl Gateway {
         let partner =
             mail.author().and_then(|author| live.loaded.policies.partner_of_address(&author.address)).cloned();
         let mut finding = match sort::sort(&mail) {
+            _ if record.drawer == DEFERRED
+                && let Some(of) = self.duplicate_of(&mail)? =>
+            {
+                Finding::new("duplicate", format!("the same mail as {of}"))
+            }
             Nature::Ordinary | Nature::Generated { .. } => match (self.question(&mail, &live)?, &partner) {
                 (Some(question), _) => self.answer(id, &mail, question, partner.as_ref(), &live)?,
                 (None, Some(partner)) => self.partner_mail(id, &mail, partner, None, &live)?,

@@ -103,11 +103,7 @@ impl Live {
             complaints.push(Complaints { text: String::new(), list });
             None
         });
-        if complaints.is_empty() {
-            Ok(Live { loaded, library, templates, signer, origin })
-        } else {
-            Err(complaints)
-        }
+        if complaints.is_empty() { Ok(Live { loaded, library, templates, signer, origin }) } else { Err(complaints) }
     }
 }
 

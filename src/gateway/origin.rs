@@ -137,7 +137,7 @@ impl Gateway {
             }
             if self.inner.deferred.is_due(id, self.now()) {
                 let reply = self.rerun(id, "gateway")?;
-                tracing::info!(mail = %id, "looked at again: {}", reply.value["mail"]["drawer"].as_str().unwrap_or(""));
+                tracing::info!(mail = %id, "looked at again: {}", reply.value.pointer("/mail/drawer").and_then(|word| word.as_str()).unwrap_or(""));
             }
         }
         Ok(())

@@ -17,8 +17,8 @@ use super::own_check::{Hop, Resolver};
 
 /// Records of one name beyond this are not read.
 const RECORDS_MAX: usize = 50;
-/// A name whose question failed is not asked again for so long.
-const FAILED_FOR: Duration = Duration::from_secs(30);
+/// A name whose question failed is not asked again for so many times the limit of a question.
+const FAILED_FOR: u32 = 2;
 /// After so many failures in a row nobody is asked for a while: with DNS down each mail would wait its full time.
 const FAILURES_MAX: u32 = 8;
 /// Names that failed, remembered at most.
@@ -65,10 +65,12 @@ impl Dns {
     /// Whether a question is worth asking now.
     fn may_ask(&self, name: &str) -> Result<(), String> {
         let Ok(mut failures) = self.failures.lock() else { return Ok(()) };
-        if failures.names.get(name).is_some_and(|at| at.elapsed() < FAILED_FOR) {
+        if failures.names.get(name).is_some_and(|at| at.elapsed() < self.wait_max * FAILED_FOR) {
             return Err("no answer a moment ago".to_string());
         }
-        if failures.in_a_row >= FAILURES_MAX && failures.last.is_some_and(|at| at.elapsed() < FAILED_FOR) {
+        if failures.in_a_row >= FAILURES_MAX
+            && failures.last.is_some_and(|at| at.elapsed() < self.wait_max * FAILED_FOR)
+        {
             return Err("DNS does not answer at all".to_string());
         }
         failures.names.remove(name);

@@ -273,7 +273,7 @@ fn delivering_address(from: &str) -> Option<IpAddr> {
     });
     // A HELO that is itself an address is a claim, not a fact.
     let first = found.next()?;
-    Some(found.last().unwrap_or(first)).filter(|_| from.contains(['[', '(']))
+    Some(found.next_back().unwrap_or(first)).filter(|_| from.contains(['[', '(']))
 }
 
 fn last_link(headers: &Headers) -> Option<Arc> {

@@ -105,19 +105,30 @@ impl Language {
     /// A sentence of another room (why a question was withdrawn, how a line was read) in this language;
     /// as it is where the language does not list it.
     pub fn phrase(&self, said: &str) -> String {
+        self.phrase_within(said, 2)
+    }
+
+    /// Sentences within sentences are translated, too, so deep.
+    fn phrase_within(&self, said: &str, depth: usize) -> String {
         let listed = self.words.range(PHRASES.to_string()..).take_while(|(key, _)| key.starts_with(PHRASES));
-        for (key, translated) in listed {
-            let Some(found) = key.get(PHRASES.len()..).and_then(|pattern| capture(pattern, said)) else { continue };
-            let mut found = found.into_iter();
-            let mut parts = translated.split("{}");
-            let mut out = parts.next().unwrap_or("").to_string();
-            for part in parts {
-                out.push_str(found.next().unwrap_or(""));
-                out.push_str(part);
+        let matching = listed.filter_map(|(key, translated)| {
+            let pattern = key.get(PHRASES.len()..)?;
+            Some((pattern.len(), capture(pattern, said)?, translated))
+        });
+        // The one that says most of the sentence itself.
+        let Some((_, found, translated)) = matching.max_by_key(|(length, ..)| *length) else { return said.to_string() };
+        let mut found = found.into_iter();
+        let mut parts = translated.split("{}");
+        let mut out = parts.next().unwrap_or("").to_string();
+        for part in parts {
+            let inner = found.next().unwrap_or("");
+            match depth > 0 && inner.contains(' ') {
+                true => out.push_str(&self.phrase_within(inner, depth - 1)),
+                false => out.push_str(inner),
             }
-            return out;
+            out.push_str(part);
         }
-        said.to_string()
+        out
     }
 
     /// `1.768,40`: at least `least` decimals, never rounded off beyond `most`.

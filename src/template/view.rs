@@ -17,8 +17,8 @@ use super::fault::{FaultView, faults};
 use super::language::Language;
 use crate::model::owed::{About, AlarmNews, Outcome};
 use crate::model::{
-    ChannelId, FaultCode, Field, Line, LineDecision, LineStatus, Order, PartnerId, Position, Recipient, Response,
-    ResponseType, Schedule, Settings, Status, TransmissionKind,
+    Alarm, AlarmKind, ChannelId, FaultCode, Field, Line, LineDecision, LineStatus, Order, PartnerId, Position,
+    Recipient, Response, ResponseType, Schedule, Settings, Status, TransmissionKind,
 };
 
 /// No letter shows more rows; the data goes along as an attachment.
@@ -422,8 +422,8 @@ impl View {
                         todo: language.text(&format!("alarm.{kind}.todo")).to_string(),
                         kind: kind.to_string(),
                         news: *news,
-                        subject: alarm.subject.clone(),
-                        message: alarm.message.clone(),
+                        subject: language.phrase(&alarm.subject),
+                        message: alarm_message(alarm, letter, frame, language),
                         started_at: alarm.started_at,
                         ended_at: alarm.ended_at,
                     })
@@ -432,6 +432,24 @@ impl View {
             },
         }
     }
+}
+
+/// What an alarm says, in the reader's language: faults by their own words, the other sentences as phrases.
+fn alarm_message(alarm: &Alarm, letter: &Letter<'_>, frame: &Frame<'_>, language: &Language) -> String {
+    let said: Vec<String> = faults(letter, frame, language)
+        .into_iter()
+        .map(|fault| match fault.position {
+            Some(position) => format!("{} {position}: {}", language.text("column.line"), fault.said),
+            None => fault.said,
+        })
+        .collect();
+    // In English the process's own sentences say more.
+    let whole = alarm.kind != AlarmKind::Faulty || language.code == "en" || said.is_empty();
+    let (head, faults) = match alarm.message.split_once(" is faulty: ") {
+        Some((head, _)) if !whole => (format!("{head} is faulty"), said.join("; ")),
+        _ => return language.phrase(&alarm.message),
+    };
+    format!("{}: {faults}", language.phrase(&head))
 }
 
 /// Statuses that mean something to people outside have words of their own; the others are on their way.

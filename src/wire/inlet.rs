@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -254,8 +254,7 @@ fn acceptor(tls: &InletTls) -> Result<TlsAcceptor, WireError> {
     if chain.is_empty() {
         return Err(refused(&tls.cert_file, "no certificate in it".to_string()));
     }
-    let key =
-        PrivateKeyDer::from_pem_file(&tls.key_file).map_err(|error| refused(&tls.key_file, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key_file).map_err(|error| refused(&tls.key_file, error.to_string()))?;
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| WireError::Refused(format!("TLS: {error}")))?
@@ -347,7 +346,17 @@ impl Conversation {
         arrivals: mpsc::Sender<Arrival>,
     ) -> Conversation {
         let stream = buffered(io);
-        Conversation { stream, settings, tls, secured, arrivals, greeted: false, from: None, to: Vec::new(), mistakes: 0 }
+        Conversation {
+            stream,
+            settings,
+            tls,
+            secured,
+            arrivals,
+            greeted: false,
+            from: None,
+            to: Vec::new(),
+            mistakes: 0,
+        }
     }
 
     async fn run(&mut self) -> io::Result<()> {
@@ -815,7 +824,12 @@ mod tests {
         std::fs::File::options().write(true).open(&cert_file).unwrap().set_modified(later).unwrap();
         assert!(Arc::ptr_eq(first.config(), certificate.acceptor().config()), "what cannot be read is not taken");
         std::fs::copy(keys.join("inlet.pem"), &cert_file).unwrap();
-        std::fs::File::options().write(true).open(&cert_file).unwrap().set_modified(later + later.duration_since(SystemTime::UNIX_EPOCH).unwrap() / 1_000_000).unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(&cert_file)
+            .unwrap()
+            .set_modified(later + later.duration_since(SystemTime::UNIX_EPOCH).unwrap() / 1_000_000)
+            .unwrap();
         assert!(!Arc::ptr_eq(first.config(), certificate.acceptor().config()));
     }
 

@@ -207,16 +207,22 @@ impl House {
     }
 
     pub fn reply_with(&self, to: &Out, from: &str, words: &str, proof: &str) -> MailRecord {
+        self.feed(&self.reply_text(to, from, words, proof))
+    }
+
+    /// The bytes of such a reply, not fed yet.
+    pub fn reply_text(&self, to: &Out, from: &str, words: &str, proof: &str) -> String {
         let domain = from.rsplit_once('@').unwrap().1;
         let n = self.mails.get();
         let proof = proof.replace("DOMAIN", domain);
         let quoted: String = to.mail.text.as_deref().unwrap_or("").lines().map(|line| format!("> {line}\n")).collect();
-        self.feed(&format!(
+        let text = format!(
             "{proof}\nFrom: <{from}>\nTo: {}\nSubject: Re: {}\nMessage-ID: <r{n}@{domain}>\nIn-Reply-To: <{}>\nDate: Mon, 23 Nov 2026 09:00:00 +0000\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n{words}\n\nOn Mon, Nov 23, 2026 at 9:00 AM Postern <orders@shop.example> wrote:\n{quoted}",
             to.reply_to(),
             to.mail.subject,
             to.mail.message_id.as_deref().unwrap_or(""),
-        ))
+        );
+        text.trim_start().replace("\r\n", "\n").replace('\n', "\r\n")
     }
 
     /// Sends what is due and gives what went out since the last time.

@@ -224,6 +224,13 @@ fn ours(mail: &Mail, settings: &TrustSettings) -> Option<Vec<Outcome>> {
     found
 }
 
+/// How many results fields bear the name of our server. More than it adds means that it does not remove the copies that
+/// others write into their mails (RFC 8601 section 5).
+pub fn fields_of_ours(mail: &Mail, settings: &TrustSettings) -> usize {
+    let named = mail.headers.all("Authentication-Results").filter_map(|value| results(value)?.0);
+    named.filter(|id| settings.authserv_ids.iter().any(|known| known.eq_ignore_ascii_case(id))).count()
+}
+
 fn judge(outcomes: &[Outcome], domain: &str) -> Trust {
     let of = |method: &'static str| outcomes.iter().filter(move |outcome| outcome.method == method);
     let about_from = |outcome: &&Outcome| outcome.domain(&["header.from"]).is_none_or(|stated| stated == domain);
