@@ -138,15 +138,16 @@ pub fn assign(row: &Row, bands: &[Band]) -> Vec<(usize, std::ops::Range<usize>, 
         }
         let mut before: Option<usize> = None;
         for index in phrase.words.clone() {
-            let Some(word) = row.words.get(index) else { break };
+            let decisive = row.words.get(decisive(row, index, phrase.words.end));
+            let (Some(word), Some(decisive)) = (row.words.get(index), decisive) else { break };
             let hit = bands
                 .iter()
                 .enumerate()
-                .map(|(at, band)| (band.x1.min(word.area.x1) - band.x0.max(word.area.x0), at))
+                .map(|(at, band)| (band.x1.min(decisive.area.x1) - band.x0.max(decisive.area.x0), at))
                 .filter(|(overlap, _)| *overlap > 0.0)
                 .max_by(|a, b| a.0.total_cmp(&b.0))
                 .map(|(_, at)| at);
-            let Some(band) = hit.or(before).or_else(|| nearest(bands, &word.area)) else { continue };
+            let Some(band) = hit.or(before).or_else(|| nearest(bands, &decisive.area)) else { continue };
             match cells.last_mut() {
                 Some(last) if before == Some(band) && last.0 == band => {
                     last.1.end = index + 1;
@@ -158,6 +159,12 @@ pub fn assign(row: &Row, bands: &[Band]) -> Vec<(usize, std::ops::Range<usize>, 
         }
     }
     cells
+}
+
+/// The word that says where a word belongs: itself; a dash or bullet belongs where the next word does.
+fn decisive(row: &Row, index: usize, end: usize) -> usize {
+    let says = |index: &usize| row.words.get(*index).is_some_and(|word| word.text.chars().any(char::is_alphanumeric));
+    (index..end).find(says).unwrap_or(index)
 }
 
 fn nearest(bands: &[Band], area: &Area) -> Option<usize> {

@@ -1,16 +1,21 @@
 //! The tables of a drawn page: by ruling lines where they fit what stands in them, else by alignment.
 
+use std::borrow::Cow;
+
 use super::lattice::{self, Grid, Lattice};
-use super::rules::Rules;
+use super::prose;
+use super::rules::{Rule, Rules};
 use super::stream::{self, Built, Lift, Row};
 use super::{
-    Phrase,
+    Cell, Phrase,
     bands::{self, Band},
 };
 use crate::document::{Line, Table, Word, place::Area};
 
 /// A drawn line wraps within a cell when it stands this tight below the one above, in heights.
 const LEAD_MAX: f64 = 0.35;
+/// A head over several columns stands this tight above theirs, in heights.
+const HEAD_LEAD_MAX: f64 = 0.8;
 /// Rows of a block are no further apart than this, in heights ...
 const GAP_MAX: f64 = 2.2;
 /// ... unless the next one has the very shape of a row before.
@@ -20,6 +25,10 @@ const LONELY_MAX: usize = 3;
 const LONELY_TIGHT_MAX: usize = 12;
 /// A single phrase over several columns that takes this share of the block's width is prose.
 const PROSE_SHARE: f64 = 0.5;
+/// Rows between rules of one width belong together even when they are this far apart, in heights.
+const GAP_MAX_FRAMED: f64 = 4.0;
+/// A cell over the whole width with so many letters is a sentence about the table.
+const CAPTION_MIN: usize = 60;
 /// How many rows back a new one must align with.
 const NEAR: usize = 24;
 
@@ -32,7 +41,16 @@ pub(crate) struct Found {
 
 /// All tables of a page.
 pub(crate) fn tables(lines: &[Line], boxes: &[[f64; 4]]) -> Found {
-    let rules = Rules::of(boxes);
+    let mut rules = Rules::of(boxes);
+    let mut lines = Cow::Borrowed(lines);
+    without_strokes(&mut lines, &mut rules);
+    let running = prose::beside(&lines);
+    if !running.is_empty() {
+        for line in lines.to_mut() {
+            line.words.retain(|word| !running.iter().any(|area| holds(area, word)));
+        }
+    }
+    let lines = &*lines;
     let mut found = Found::default();
     let mut grids = lattice::grids(&rules);
     grids.sort_by(|a, b| size(b).total_cmp(&size(a)));
@@ -61,6 +79,22 @@ pub(crate) fn tables(lines: &[Line], boxes: &[[f64; 4]]) -> Found {
     let top = |table: &Table| table.rows.iter().flatten().map(|cell| cell.y0).fold(f64::INFINITY, f64::min);
     found.tables.sort_by(|a, b| top(a).total_cmp(&top(b)));
     found
+}
+
+/// Rows of dashes that somebody typed are rules.
+fn without_strokes(lines: &mut Cow<'_, [Line]>, rules: &mut Rules) {
+    let is_stroke =
+        |word: &Word| word.text.len() >= 8 && word.text.chars().all(|c| matches!(c, '-' | '=' | '_' | '—' | '–'));
+    if !lines.iter().any(|line| line.words.iter().any(is_stroke)) {
+        return;
+    }
+    for line in lines.to_mut() {
+        if line.visible().all(is_stroke) {
+            for word in line.words.drain(..) {
+                rules.horizontal.push(Rule { at: (word.y0 + word.y1) / 2.0, from: word.x0, to: word.x1 });
+            }
+        }
+    }
 }
 
 impl Found {
@@ -116,7 +150,23 @@ fn ruled(mut grid: Grid, lines: &[Line], rules: &Rules, others: &[Area]) -> Opti
     if words == 0 || !fits(&lattice, &rows) {
         return None;
     }
-    Some((lattice.table, area))
+    let mut table = lattice.table;
+    without_captions(&mut table.rows);
+    Some((table, area))
+}
+
+/// Drops sentences over the whole width above and below the rows.
+fn without_captions(rows: &mut Vec<Vec<Cell>>) {
+    let is_caption = |row: &Vec<Cell>| {
+        let mut said = row.iter().filter(|cell| !cell.text.is_empty());
+        said.next().is_some_and(|cell| cell.text.chars().count() >= CAPTION_MIN) && said.next().is_none()
+    };
+    while rows.len() > 3 && rows.last().is_some_and(is_caption) {
+        rows.pop();
+    }
+    while rows.len() > 3 && rows.first().is_some_and(is_caption) {
+        rows.remove(0);
+    }
 }
 
 fn within(phrases: Vec<Phrase>, area: Area) -> Vec<Phrase> {
@@ -131,6 +181,9 @@ fn within(phrases: Vec<Phrase>, area: Area) -> Vec<Phrase> {
 fn fits(lattice: &Lattice, rows: &[Row]) -> bool {
     if lattice.coarse || lattice.swallowed > 0.12 {
         return false;
+    }
+    if lattice.whole && lattice.rows >= 3 && lattice.columns >= 3 {
+        return true;
     }
     let Some(stream) = stream::table(rows, LEAD_MAX) else { return true };
     let columns = stream.table.rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -149,6 +202,7 @@ fn aligned(lines: &[(usize, &Line)], rules: &Rules) -> Vec<Built> {
         let Some(mut row) = Row::new(phrases, *index) else { continue };
         if let Some(above) = block.rows.last() {
             row.ruled = block.is_ruled(rules, above.y1, row.y0);
+            block.framed = rules.frame(above.y1, row.y0);
         }
         if !block.takes(&row) {
             let heads = block.heads();
@@ -169,6 +223,8 @@ struct Block {
     rows: Vec<Row>,
     /// How many rows at the end have one phrase only.
     lonely: usize,
+    /// Whether the next row stands within the frame of rules in which the last one stands.
+    framed: bool,
 }
 
 impl Block {
@@ -203,16 +259,17 @@ impl Block {
         };
         let height = row.y1 - row.y0;
         let gap = (row.y0 - last.y1) / height.max(1e-6);
+        let gap_max = if self.framed { GAP_MAX_FRAMED } else { GAP_MAX };
         if alone {
             self.lonely += 1;
             let most = if gap <= LEAD_MAX { LONELY_TIGHT_MAX } else { LONELY_MAX };
-            if gap > GAP_MAX || self.lonely > most || self.is_prose(row) {
+            if gap > gap_max || self.lonely > most || self.is_prose(row) {
                 self.lonely -= 1;
                 return false;
             }
         } else {
-            let limit = if self.has_alike(row) { GAP_MAX_ALIKE } else { GAP_MAX };
-            if gap > limit || !self.aligns(row) || self.begins_anew(row, gap) {
+            let limit = if self.has_alike(row) { GAP_MAX_ALIKE } else { gap_max };
+            if gap > limit || !self.aligns(row) && !self.heads_it(row, gap) || self.begins_anew(row, gap) {
                 return false;
             }
             self.lonely = 0;
@@ -239,7 +296,7 @@ impl Block {
             let fits = head.phrases.first().is_some_and(|phrase| {
                 phrase.x0 > first.x1 - 1.0 && phrase.x1 <= last.x1 + 2.0 && phrase.x1 - phrase.x0 < 0.7 * width
             });
-            if !fits || below - head.y1 > LEAD_MAX * (head.y1 - head.y0) {
+            if !fits || below - head.y1 > HEAD_LEAD_MAX * (head.y1 - head.y0) {
                 break;
             }
             below = head.y0;
@@ -264,8 +321,24 @@ impl Block {
         if bands.is_empty() {
             return true;
         }
-        let fits = |phrase: &&Phrase| bands.iter().filter(|band| band.meets(phrase)).count() == 1;
+        let fits = |phrase: &&Phrase| match bands.iter().filter(|band| band.meets(phrase)).count() {
+            0 => false,
+            1 => true,
+            _ => phrase.gaps.iter().any(|gap| phrase.parted(gap, &bands).is_some()),
+        };
         row.phrases.iter().filter(fits).count() * 2 >= row.phrases.len()
+    }
+
+    /// Whether all rows so far are heads over several columns of this one.
+    fn heads_it(&self, row: &Row, gap: f64) -> bool {
+        let (Some(first), Some(last)) = (row.phrases.first(), row.phrases.last()) else { return false };
+        let within = |phrase: &Phrase| first.x0 - 2.0 <= phrase.x0 && phrase.x1 <= last.x1 + 2.0;
+        gap <= 1.0
+            && self.rows.len() <= 3
+            && self.rows.iter().all(|head| {
+                head.phrases.len() < row.phrases.len()
+                    && head.phrases.iter().all(|phrase| within(phrase) && !stream::is_number(&phrase.text))
+            })
     }
 
     /// Whether a row before has numbers and words in the same places.
@@ -291,6 +364,13 @@ impl Block {
         let with_numbers =
             self.rows.iter().filter(|row| row.phrases.iter().any(|phrase| stream::is_number(&phrase.text))).count();
         let columns = self.rows.iter().map(|row| row.phrases.len()).max().unwrap_or(0);
+        let first = |row: &Row| row.phrases.first().map(|phrase| phrase.text.clone());
+        let head = self.rows.iter().find(|row| row.phrases.len() >= 2);
+        let repeats = first(row).is_some_and(|text| text.chars().any(char::is_alphabetic))
+            && head.is_some_and(|head| head.phrases.len() == row.phrases.len() && first(head) == first(row));
+        if repeats && with_numbers >= 2 && self.lonely > 0 && self.loosest_at_end() > 0.6 {
+            return true;
+        }
         let loose = self.lonely > 0 && self.loosest_at_end() > 0.6 || gap > 1.0;
         words_only && with_numbers >= 2 && loose && row.phrases.len() * 2 >= columns
     }
@@ -334,5 +414,135 @@ impl Block {
         let bands = self.bands();
         row.phrases.iter().all(|phrase| bands.iter().skip(1).filter(|band| band.meets(phrase)).count() == 1)
             && bands.first().is_some_and(|first| row.phrases.iter().all(|phrase| !first.meets(phrase)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line of ten points height; letters are five points wide, spaces three.
+    fn line(y0: f64, phrases: &[(f64, &str)]) -> Line {
+        let mut words = Vec::new();
+        for (x, text) in phrases {
+            let mut x0 = *x;
+            for word in text.split(' ').filter(|word| !word.is_empty()) {
+                let x1 = x0 + 5.0 * word.chars().count() as f64;
+                words.push(Word { text: word.into(), x0, y0, x1, y1: y0 + 10.0, hidden: false });
+                x0 = x1 + 3.0;
+            }
+        }
+        words.sort_by(|a, b| a.x0.total_cmp(&b.x0));
+        Line { words }
+    }
+
+    fn shown(lines: &[Line], rules: &[[f64; 4]]) -> Vec<Vec<String>> {
+        let row = |row: &Vec<Cell>| row.iter().map(|cell| cell.text.replace('\n', "/")).collect::<Vec<_>>().join("|");
+        tables(lines, rules).tables.iter().map(|table| table.rows.iter().map(row).collect()).collect()
+    }
+
+    /// The text beside a table must not become its last column.
+    #[test]
+    fn running_text_beside_a_table_is_none_of_its_cells() {
+        let prose = "and so we ask all readers to look at what stands beside";
+        let mut lines = Vec::new();
+        for index in 0..12 {
+            let y = 100.0 + 12.0 * f64::from(index);
+            let mut phrases = vec![(300.0, prose)];
+            if index % 2 == 0 {
+                phrases.extend([(50.0, "Nails"), (120.0, "100"), (180.0, "2,50")]);
+            }
+            lines.push(line(y, &phrases));
+            if index % 4 == 1 {
+                lines.push(line(y + 6.0, &[(50.0, "Bolts"), (120.0, "200"), (180.0, "3,50")]));
+            }
+        }
+        let found = shown(&lines, &[]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].iter().all(|row| row.matches('|').count() == 2 && !row.contains("readers")), "{found:?}");
+    }
+
+    /// Heads over several columns stay with the columns below them, from the first one on.
+    #[test]
+    fn heads_over_several_columns_belong_to_the_table() {
+        let mut lines = vec![
+            line(80.0, &[(140.0, "Ordered"), (270.0, "Delivered")]),
+            line(94.0, &[(50.0, "Item"), (110.0, "Qty"), (180.0, "Price"), (240.0, "Qty"), (310.0, "Price")]),
+        ];
+        for index in 0..4 {
+            let y = 108.0 + 14.0 * f64::from(index);
+            lines.push(line(y, &[(50.0, "A-1"), (110.0, "10"), (180.0, "2,50"), (240.0, "8"), (310.0, "2,40")]));
+        }
+        let found = shown(&lines, &[]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0][..2], ["|Ordered||Delivered|", "Item|Qty|Price|Qty|Price"]);
+    }
+
+    /// Two narrow columns of numbers are two columns, though hardly a space stands between them.
+    #[test]
+    fn numbers_that_stand_close_are_two_columns() {
+        let rows = [(100.0, "1,250"), (112.0, "2,197"), (124.0, "3,468")];
+        let row = |(y, number): &(f64, &str)| {
+            let mut line = line(*y, &[(50.0, "Nails"), (120.0, number), (150.0, "45.2"), (200.0, "x")]);
+            line.words.sort_by(|a, b| a.x0.total_cmp(&b.x0));
+            line
+        };
+        let lines: Vec<Line> = rows.iter().map(row).collect();
+        assert_eq!(shown(&lines, &[])[0][0], "Nails|1,250|45.2|x");
+    }
+
+    /// A table set between three rules is one, whatever space its sections leave.
+    #[test]
+    fn sections_between_rules_are_one_table() {
+        let body = |y: f64| line(y, &[(50.0, "4711"), (150.0, "10"), (250.0, "2,50")]);
+        let lines = [
+            line(100.0, &[(50.0, "Item"), (150.0, "Quantity"), (250.0, "Price")]),
+            line(145.0, &[(50.0, "Nails")]),
+            body(160.0),
+            body(172.0),
+            line(213.0, &[(50.0, "Bolts")]),
+            body(228.0),
+            body(240.0),
+        ];
+        let rules = [95.0, 115.0, 255.0].map(|y| [40.0, y, 400.0, y]);
+        let found = shown(&lines, &rules);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].len(), 7);
+    }
+
+    /// Typed dashes below the heads do not part them from their rows.
+    #[test]
+    fn typed_dashes_are_rules() {
+        let row = |y: f64| line(y, &[(50.0, "A-1"), (150.0, "10"), (250.0, "2,50")]);
+        let lines = [
+            line(100.0, &[(50.0, "Item"), (150.0, "Quantity"), (250.0, "Price")]),
+            line(112.0, &[(50.0, "--------------------------------------------------")]),
+            row(124.0),
+            row(136.0),
+        ];
+        assert_eq!(shown(&lines, &[]), [["Item|Quantity|Price", "A-1|10|2,50", "A-1|10|2,50"].map(String::from)]);
+    }
+
+    /// Justified text in a fully drawn grid does not make columns of its words.
+    #[test]
+    fn a_whole_grid_is_believed() {
+        let mut rules = Vec::new();
+        for y in [90.0, 130.0, 150.0, 170.0, 190.0] {
+            rules.push([40.0, y, 340.0, y]);
+        }
+        for x in [40.0, 140.0, 240.0, 340.0] {
+            rules.push([x, 90.0, x, 190.0]);
+        }
+        let mut lines = vec![
+            line(
+                95.0,
+                &[(45.0, "Number"), (120.0, "of"), (145.0, "Pct"), (220.0, "of"), (245.0, "Sum"), (320.0, "of")],
+            ),
+            line(107.0, &[(45.0, "financial"), (145.0, "companies"), (245.0, "all")]),
+        ];
+        for y in [135.0, 155.0, 175.0] {
+            lines.push(line(y, &[(45.0, "52"), (145.0, "28%"), (245.0, "11")]));
+        }
+        assert_eq!(shown(&lines, &rules)[0][0], "Number of/financial|Pct of/companies|Sum of/all");
     }
 }

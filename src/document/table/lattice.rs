@@ -104,6 +104,8 @@ pub(crate) struct Lattice {
     pub swallowed: f64,
     /// Rows where several cells hold many lines: rules that frame blocks, not rows.
     pub coarse: bool,
+    /// Nearly every field is drawn by itself, and none holds rows or columns of numbers of its own.
+    pub whole: bool,
     /// The share of lines within cells that have a gap like one between cells.
     pub gappy: f64,
 }
@@ -244,6 +246,8 @@ impl Grid {
         let (mut said, mut swallowed) = (0usize, 0usize);
         let (mut cell_lines, mut gappy) = (0usize, 0usize);
         let mut tall_rows = 0;
+        let roots = (0..rows * columns).filter(|field| sets.root(*field) == *field).count();
+        let mut whole = roots * 10 >= rows * columns * 9;
         for (row, ys) in self.ys.windows(2).enumerate() {
             let [y0, y1] = *ys else { continue };
             let mut cells = Vec::with_capacity(columns);
@@ -272,6 +276,10 @@ impl Grid {
                 }
                 cells.push(cell);
             }
+            let columns_of_numbers = cells
+                .iter()
+                .filter(|cell| cell.text.lines().filter(|line| super::stream::is_number(line)).count() >= 2);
+            whole &= columns_of_numbers.count() < 2;
             if let Some(parted) = parted(&cells) {
                 table.extend(parted);
                 continue;
@@ -286,6 +294,7 @@ impl Grid {
             rows: table.len(),
             columns: used,
             swallowed: swallowed as f64 / said as f64,
+            whole,
             gappy: gappy as f64 / cell_lines.max(1) as f64,
             coarse: tall_rows > 0 && tall_rows * 10 >= table.len() * 3,
             table: Table { rows: table },

@@ -3,6 +3,7 @@
 pub(super) mod bands;
 pub(super) mod drawn;
 pub(super) mod lattice;
+mod prose;
 pub(super) mod rules;
 pub(in crate::document) mod stream;
 pub(super) mod text;
@@ -51,12 +52,41 @@ impl Phrase {
         if left >= right || !(wide || numeric) {
             return None;
         }
+        self.cut(gap)
+    }
+
+    /// What stands left and right of a gap.
+    fn cut(&self, gap: &Gap) -> Option<(Phrase, Phrase)> {
+        let (head, tail) = (self.text.get(..gap.at)?, self.text.get(gap.at + 1..)?);
         let (before, after): (Vec<Gap>, Vec<Gap>) =
             self.gaps.iter().filter(|other| other.at != gap.at).partition(|other| other.at < gap.at);
         let after = after.into_iter().map(|other| Gap { at: other.at - gap.at - 1, ..other }).collect();
         let left = Phrase { text: head.into(), x1: gap.x0, gaps: before, ..self.clone() };
         let right = Phrase { text: tail.into(), x0: gap.x1, gaps: after, ..self.clone() };
         Some((left, right))
+    }
+
+    /// The wide spaces between two numbers; on the character grid no space is wide.
+    fn gaps_of_numbers(&self) -> impl Iterator<Item = &Gap> {
+        let drawn = self.y1 - self.y0 > 1.0;
+        self.gaps.iter().filter(move |gap| {
+            let words = self.text.get(..gap.at).zip(self.text.get(gap.at + 1..));
+            let words = words.map(|(head, tail)| (head.rsplit(' ').next(), tail.split(' ').next()));
+            drawn
+                && gap.x1 - gap.x0 >= 0.45 * (self.y1 - self.y0)
+                && matches!(words, Some((Some(a), Some(b))) if stream::is_number(a) && stream::is_number(b))
+        })
+    }
+
+    /// Where its numbers stand apart: from and to.
+    pub(crate) fn numeric_gaps(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.gaps_of_numbers().map(|gap| (gap.x0, gap.x1))
+    }
+
+    /// Taken apart at the first such place that is wanted.
+    pub(crate) fn part_at(&self, wanted: impl Fn((f64, f64)) -> bool) -> Option<(Phrase, Phrase)> {
+        let gap = self.gaps_of_numbers().find(|gap| wanted((gap.x0, gap.x1)))?;
+        self.cut(gap)
     }
 }
 

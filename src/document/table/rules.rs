@@ -36,6 +36,19 @@ impl Rules {
         Rules { horizontal: joined(rules.horizontal), vertical: joined(rules.vertical) }
     }
 
+    /// Whether two places lie between rules of one width, of which there are three at least: those that
+    /// tables are set with that have no vertical lines.
+    pub(crate) fn frame(&self, above: f64, below: f64) -> bool {
+        const ALIKE: f64 = 4.0;
+        const WIDTH_MIN: f64 = 150.0;
+        let over = self.horizontal.iter().filter(|rule| rule.at <= above + 1.0 && rule.to - rule.from >= WIDTH_MIN);
+        over.into_iter().any(|first| {
+            let alike = |rule: &&Rule| (rule.from - first.from).abs() <= ALIKE && (rule.to - first.to).abs() <= ALIKE;
+            let count = self.horizontal.iter().filter(alike).count();
+            count >= 3 && self.horizontal.iter().filter(alike).any(|rule| rule.at >= below - 1.0)
+        })
+    }
+
     /// Whether a vertical line stands between two ends on a row.
     pub(crate) fn cuts(&self, left: f64, right: f64, y: f64) -> bool {
         // Sorted by place: only those between the ends are looked at.

@@ -60,11 +60,15 @@ struct Placed {
 /// Puts the rows of one block into cells; visual rows that are one row of the table join. A line
 /// wraps within a cell when it stands at most `lead_max` heights below the one above.
 pub(crate) fn table(rows: &[Row], lead_max: f64) -> Option<Built> {
+    let parted = parted(rows);
+    let rows = parted.as_deref().unwrap_or(rows);
     let bands = columns(rows);
     if bands.len() < 2 || bands.len() > BANDS_MAX {
         return None;
     }
-    let placed: Vec<Vec<Placed>> = rows.iter().map(|row| place(row, &bands)).collect();
+    let mut placed: Vec<Vec<Placed>> = rows.iter().map(|row| place(row, &bands)).collect();
+    let spans = heads_over_columns(rows);
+    placed.iter_mut().take(spans).for_each(|heads| spread(heads, &bands));
     let groups = Grouping { rows, placed: &placed, bands: bands.len(), lead_max }.groups();
     let mut out: Vec<Vec<Cell>> = Vec::new();
     let mut lifts = Vec::new();
@@ -90,12 +94,45 @@ pub(crate) fn table(rows: &[Row], lead_max: f64) -> Option<Built> {
     is_table.then_some(Built { table: Table { rows: out }, lifts })
 }
 
+/// The rows with numbers that stand in one phrase but in two columns taken apart: where in several rows
+/// a wide space between numbers stands at one place. None when there are no such.
+fn parted(rows: &[Row]) -> Option<Vec<Row>> {
+    const ROWS_MIN: usize = 3;
+    let mut strips: Vec<(f64, f64, usize)> = Vec::new();
+    for gap in rows.iter().flat_map(|row| &row.phrases).flat_map(|phrase| phrase.numeric_gaps()) {
+        if let Some(strip) = strips.iter_mut().find(|strip| gap.0 < strip.1 && strip.0 < gap.1) {
+            *strip = (strip.0.max(gap.0), strip.1.min(gap.1), strip.2 + 1);
+        } else if strips.len() < BANDS_MAX {
+            strips.push((gap.0, gap.1, 1));
+        }
+    }
+    strips.retain(|strip| strip.2 >= ROWS_MIN);
+    if strips.is_empty() {
+        return None;
+    }
+    let mut out = rows.to_vec();
+    for row in &mut out {
+        for phrase in std::mem::take(&mut row.phrases) {
+            let mut rest = phrase;
+            while let Some((head, tail)) =
+                rest.part_at(|gap| strips.iter().any(|strip| gap.0 < strip.1 && strip.0 < gap.1))
+            {
+                row.phrases.push(head);
+                rest = tail;
+            }
+            row.phrases.push(rest);
+        }
+    }
+    Some(out)
+}
+
 // --- columns ---------------------------------------------------------------------------------
 
 /// The bands of all rows of several phrases. Neighbours that no row fills both are one column whose
 /// entries are set left here and right there.
 fn columns(rows: &[Row]) -> Vec<Band> {
-    let several = || rows.iter().filter(|row| row.phrases.len() >= 2);
+    let spans = heads_over_columns(rows);
+    let several = || rows.iter().skip(spans).filter(|row| row.phrases.len() >= 2);
     let mut bands = bands::bands(several().flat_map(|row| &row.phrases));
     if bands.len() > BANDS_MAX {
         return bands;
@@ -113,6 +150,34 @@ fn columns(rows: &[Row]) -> Vec<Band> {
         }
     }
     bands
+}
+
+/// How many rows at the top hold heads over several columns each: words alone, and half as many or fewer
+/// than in the fullest row.
+fn heads_over_columns(rows: &[Row]) -> usize {
+    let most = rows.iter().map(|row| row.phrases.len()).max().unwrap_or(0);
+    let spans = |row: &&Row| row.phrases.len() * 2 <= most && !row.phrases.iter().any(|phrase| is_number(&phrase.text));
+    rows.iter().take_while(spans).count()
+}
+
+/// Heads over several columns stand over the columns nearest to them; those of one row are evenly spread.
+fn spread(placed: &mut [Placed], bands: &[Band]) {
+    let middles: Vec<f64> = placed.iter().map(|placed| (placed.phrase.x0 + placed.phrase.x1) / 2.0).collect();
+    let (Some(a), Some(b), Some(y), Some(z)) =
+        (middles.first(), middles.get(1), middles.len().checked_sub(2).and_then(|at| middles.get(at)), middles.last())
+    else {
+        return;
+    };
+    let mut edges = vec![a - (b - a) / 2.0];
+    edges.extend(middles.windows(2).map(|pair| pair.iter().sum::<f64>() / 2.0));
+    edges.push(z + (z - y) / 2.0);
+    for (placed, edge) in placed.iter_mut().zip(edges.windows(2)) {
+        let [from, to] = *edge else { continue };
+        let within = |band: &Band| (from..to).contains(&((band.x0 + band.x1) / 2.0));
+        if let (Some(first), Some(last)) = (bands.iter().position(within), bands.iter().rposition(within)) {
+            (placed.first, placed.last) = (first, last);
+        }
+    }
 }
 
 fn one_column<'a>(bands: &[Band], at: usize, rows: impl Iterator<Item = &'a Row>) -> bool {
