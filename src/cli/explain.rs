@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::diagnostic::nearest;
 use crate::mapping;
-use crate::model::{AlarmKind, DeviationCode, FaultCode};
+use crate::model::{AlarmKind, DeviationCode, DifferenceCode, FaultCode};
 
 /// Tells what a code means; without one, lists all of them.
 #[derive(Args, Debug)]
@@ -21,7 +21,7 @@ pub struct Arguments {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Explained {
     code: &'static str,
-    /// `fault`, `deviation`, `alarm` or `mapping`.
+    /// `fault`, `deviation`, `difference`, `alarm` or `mapping`.
     kind: &'static str,
     meaning: &'static str,
 }
@@ -35,9 +35,11 @@ struct Shown<'a> {
 fn all() -> Vec<Explained> {
     let faults = FaultCode::ALL.iter().map(|(_, code, meaning)| Explained { code, kind: "fault", meaning });
     let deviations = DeviationCode::ALL.iter().map(|(_, code, meaning)| Explained { code, kind: "deviation", meaning });
+    let differences =
+        DifferenceCode::ALL.iter().map(|(_, code, meaning)| Explained { code, kind: "difference", meaning });
     let alarms = AlarmKind::ALL.iter().map(|(_, code, meaning)| Explained { code, kind: "alarm", meaning });
     let mappings = mapping::CODES.iter().map(|(code, meaning)| Explained { code, kind: "mapping", meaning });
-    faults.chain(deviations).chain(alarms).chain(mappings).collect()
+    faults.chain(deviations).chain(differences).chain(alarms).chain(mappings).collect()
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {

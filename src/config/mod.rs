@@ -5,6 +5,7 @@
 
 pub mod access;
 mod reference;
+mod sales;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,10 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::policy::{Options, Pause};
-use crate::model::{Channel, ChannelId, Partner, PartnerId, Policies, TransmissionKind};
+use crate::model::{
+    Channel, ChannelId, Customer, CustomerId, Partner, PartnerId, Policies, SalesDesk, TransmissionKind,
+};
 
 pub use access::{OAuthConfig, OwnCheckConfig};
 pub use reference::{EXAMPLE, reference, schema};
+pub use sales::OrderSystemConfig;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +45,10 @@ pub struct Config {
     pub partners: BTreeMap<String, Partner>,
     /// Who placed the orders, each `[channels.NAME]`.
     pub channels: BTreeMap<String, Channel>,
+    /// Who orders by mail, each `[customers.NAME]`.
+    pub customers: BTreeMap<String, Customer>,
+    pub sales: SalesDesk,
+    pub order_system: OrderSystemConfig,
     /// Options for all; channels and partners override them.
     pub defaults: Options,
     /// How long raw mails are kept, by drawer (`response`, `stranger` ...), e.g. `"auto-reply" = "30d"`. Default: for ever.
@@ -225,6 +233,10 @@ impl Loaded {
             channels: config.channels.iter().map(|(id, c)| (ChannelId::new(id.as_str()), c.clone())).collect(),
             defaults: config.defaults.clone(),
             operators: config.operators.clone(),
+            customers: config.customers.iter().map(|(id, c)| (CustomerId::new(id.as_str()), c.clone())).collect(),
+            sales: config.sales.clone(),
+            order_system: config.order_system.policy(),
+            price_lists: BTreeMap::new(),
         };
         Ok(Loaded { config, file: PathBuf::from(name), base, policies, warnings: list })
     }
@@ -491,6 +503,7 @@ fn check(config: &Config, file: &str, text: &str) -> Vec<Diagnostic> {
             checker.pause(pause, &["retries", kind]);
         }
     }
+    sales::check(config, &mut checker);
     if config.defaults.decision_trust == Some(crate::model::policy::Trust::Off) {
         let help =
             "decision_trust = \"require\" and gateway.authserv_id make sure that a decision comes from whom it says";
@@ -640,6 +653,10 @@ mod tests {
                 "postern.toml:4:1: CFG002",
                 "did you mean `password_env`?",
             ),
+            ("[customers.c]\naddresses=['x@y.z']\n", "postern.toml:1:2: CFG056", "no sales desk"),
+            ("[order_system]\nurl = 'ftp://x'\n", "postern.toml:2:7: CFG058", "no place to hand orders to"),
+            ("[sales]\nregister_as = 'shop'\n", "postern.toml:2:15: CFG052", "no channel `shop`"),
+            ("[order_system]\nurl='file:///x'\nlisten='127.0.0.1:1'\n", "postern.toml:3:8: CFG063", "anybody's"),
             ("data_dir = 5\n", "postern.toml:1:12: CFG002", "invalid type"),
         ];
         for (text, place, words) in cases {

@@ -178,6 +178,7 @@ impl LetterWriter<'_> {
                 transmission: id,
                 order: Some(dossier.number.clone()),
                 response: owed.response,
+                sale: None,
                 version: response
                     .and_then(|r| r.approval.as_ref())
                     .filter(|_| purpose == "decision")

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::model::{AlarmId, MailId, Numbers, ResponseId, TransmissionId};
+use crate::model::{AlarmId, MailId, Numbers, ResponseId, SaleId, TransmissionId};
 use crate::store::{Sequence, Store, StoreError};
 
 /// How many numbers are reserved at a time; what is left at the end is lost, gaps are harmless.
@@ -10,7 +10,7 @@ const BLOCK: u64 = 256;
 
 pub struct NumberBlocks {
     store: Arc<dyn Store>,
-    blocks: Mutex<[Block; 4]>,
+    blocks: Mutex<[Block; 5]>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -26,12 +26,13 @@ impl NumberBlocks {
 
     fn take(&self, sequence: Sequence) -> Result<u64, StoreError> {
         let mut blocks = self.blocks.lock().map_err(|_| StoreError::Away("a writer of numbers died".into()))?;
-        let [mail, response, transmission, alarm] = &mut *blocks;
+        let [mail, response, transmission, alarm, sale] = &mut *blocks;
         let block = match sequence {
             Sequence::Mail => mail,
             Sequence::Response => response,
             Sequence::Transmission => transmission,
             Sequence::Alarm => alarm,
+            Sequence::Sale => sale,
         };
         if block.next == block.end {
             let first = self.store.reserve(sequence, BLOCK)?;
@@ -48,6 +49,10 @@ impl NumberBlocks {
 
     pub fn transmission(&self) -> Result<TransmissionId, StoreError> {
         self.take(Sequence::Transmission).map(TransmissionId)
+    }
+
+    pub fn sale(&self) -> Result<SaleId, StoreError> {
+        self.take(Sequence::Sale).map(SaleId)
     }
 
     pub fn alarm(&self) -> Result<AlarmId, StoreError> {

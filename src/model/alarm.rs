@@ -41,6 +41,11 @@ pub enum AlarmKind {
     DiskFull,
     OrderStandsStill,
     RecallTooLate,
+    CustomerSilent,
+    CancellationRefused,
+    OrderSystemUnreachable,
+    OrderAnswerUnknown,
+    OrderUnreadable,
 }
 
 impl AlarmKind {
@@ -63,7 +68,12 @@ impl AlarmKind {
             (MappingDrift,      "MAPPING_DRIFT",        "What a mapping reads suddenly agrees less with the orders: the partner's layout may have changed."),
             (StepFailed,        "STEP_FAILED",          "A step of the process could not be done; it is tried again by itself."),
             (DiskFull,          "DISK_FULL",            "The disk is nearly full; reading mail has stopped so that nothing is lost."),
-            (OrderStandsStill,  "ORDER_STANDS_STILL",   "An order from a customer has stood still longer than promised."),
+            (OrderStandsStill,  "ORDER_STANDS_STILL",   "An order from a customer has stood in one status longer than `sales.still_limit`. It is over when the order moves on."),
+            (CustomerSilent,    "CUSTOMER_SILENT",      "The customer did not answer REQUEST_NEW_ORDER, reminders included, or could not be reached."),
+            (CancellationRefused, "CANCELLATION_REFUSED", "The order system would not cancel an order that was declined or given up: cancel it there, then close the alarm."),
+            (OrderSystemUnreachable, "ORDER_SYSTEM_UNREACHABLE", "Orders cannot be handed to the order system or its answers not be fetched. They wait and go on by themselves."),
+            (OrderAnswerUnknown, "ORDER_ANSWER_UNKNOWN", "The order system sent something that cannot be read or belongs to no order here. It is kept: `postern sale answers`."),
+            (OrderUnreadable,   "ORDER_UNREADABLE",     "A customer's mail could not be read as an order: answer it, or mend the mapping and run `postern mail rerun`."),
             (RecallTooLate,     "RECALL_TOO_LATE",      "The partner delivers what was declined: accept the deviations after all, or settle it with the partner."),
         ]
     };

@@ -61,6 +61,12 @@ numbered!(
     'A'
 );
 
+numbered!(
+    /// An order from a customer, e.g. `S12`.
+    SaleId,
+    'S'
+);
+
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -102,6 +108,11 @@ named!(
 named!(
     /// An order channel's name in the configuration.
     ChannelId
+);
+
+named!(
+    /// A customer's name in the configuration.
+    CustomerId
 );
 
 /// SHA-256 of raw bytes.

@@ -4,6 +4,7 @@
 //! Names are those of the reference process ("IOM Order Response Business Process").
 
 pub mod alarm;
+pub mod customer;
 pub mod ids;
 pub mod message;
 pub mod order;
@@ -11,10 +12,14 @@ pub mod owed;
 pub mod place;
 pub mod policy;
 pub mod response;
+pub mod sale;
 pub mod transmission;
 
 pub use alarm::{Alarm, AlarmKind, AuditEntry};
-pub use ids::{AlarmId, ChannelId, Digest, MailId, OrderNumber, PartnerId, ResponseId, TransmissionId};
+pub use customer::{Customer, SaleSettings, SalesDesk};
+pub use ids::{
+    AlarmId, ChannelId, CustomerId, Digest, MailId, OrderNumber, PartnerId, ResponseId, SaleId, TransmissionId,
+};
 pub use jiff::{Timestamp, civil::Date};
 pub use message::{
     BackorderEncoding, Field, Habits, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Said, Schedule, Value,
@@ -28,4 +33,8 @@ pub use response::{
     Recall, RecallState, Response, ResponseType, Return, ReturnPosition, Status, Step, Turn, Wait,
 };
 pub use rust_decimal::Decimal;
+pub use sale::{
+    Confirmation, Difference, DifferenceCode, HandOver, Handing, OrderVersion, Sale, SaleAbout, SaleComment, SaleOwed,
+    SaleStatus, SaleStep, SaleWriter, SalesQuestion, Shown, SystemAnswer, Tolerated,
+};
 pub use transmission::{Attempt, Recipient, Transmission, TransmissionKind, TransmissionStatus};

@@ -9,7 +9,8 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{ChannelId, PartnerId};
+use super::customer::{Customer, OrderSystemPolicy, PriceList, SalesDesk};
+use super::ids::{ChannelId, CustomerId, PartnerId};
 use super::message::Field;
 
 /// All partners and channels with the defaults beneath them.
@@ -20,6 +21,12 @@ pub struct Policies {
     pub defaults: Options,
     /// Addresses of the people who run the gateway; they get the alarms.
     pub operators: Vec<String>,
+    /// Who orders by mail, and what the sales desk wants done with it.
+    pub customers: BTreeMap<CustomerId, Customer>,
+    pub sales: SalesDesk,
+    pub order_system: OrderSystemPolicy,
+    /// Read from the customers' files when the configuration is loaded.
+    pub price_lists: BTreeMap<CustomerId, PriceList>,
 }
 
 /// Who answers orders by mail.

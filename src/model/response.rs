@@ -396,6 +396,7 @@ codes!(
         IncompleteInitial = "INCOMPLETE_INITIAL", "The first response to an order must cover every position of the partner; one is left out.";
         StateConflict = "STATE_CONFLICT", "The head says one thing (accepted, changed, canceled) and the lines another.";
         AlreadyDispatched = "ALREADY_DISPATCHED", "A line cancels what has been dispatched already.";
+        NoLines = "NO_LINES", "An order has no lines: nothing is ordered, or none of its lines could be read.";
         DuplicateMessage = "DUPLICATE_MESSAGE", "The same message was received before.";
         Unreadable = "UNREADABLE", "No mapping could read the mail, or the mapping found values it could not read.";
     }

@@ -20,6 +20,7 @@ mod recall;
 mod receive;
 mod run;
 mod said;
+pub mod sale;
 pub mod split;
 pub mod table;
 mod take;
@@ -31,6 +32,7 @@ pub use input::{
     AlarmChange, Command, Decision, DecisionKind, Input, Outcome, Person, PersonAction, RecallAnswer, Received,
     Refused, Reread, Scope, Verb, World,
 };
+pub use said::NUMBER_MAX;
 pub use table::{Answer, Question, Row, TABLE};
 
 use crate::model::Dossier;

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use super::written::{Walk, chained};
 use super::{
     Commit, Counts, DossierChange, Health, MailFilter, MailRecord, MailTaken, Receipt, ResponseFilter, Result,
-    SAME_MESSAGE_ID_MAX, Sequence, Store, StoreError, TokenRecord, TransmissionFilter, sound,
+    SAME_MESSAGE_ID_MAX, SaleFilter, Sequence, Store, StoreError, TokenRecord, TransmissionFilter, sound,
 };
 use crate::model::{
-    Alarm, AlarmId, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId, Transmission,
-    TransmissionId, TransmissionStatus,
+    Alarm, AlarmId, AuditEntry, CustomerId, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId,
+    Sale, SaleId, Transmission, TransmissionId, TransmissionStatus,
 };
 
 /// A store that lasts as long as the process.
@@ -28,6 +28,7 @@ struct Ledger {
     mails: BTreeMap<MailId, MailRecord>,
     raws: BTreeMap<MailId, Vec<u8>>,
     dossiers: BTreeMap<OrderNumber, Dossier>,
+    sales: BTreeMap<SaleId, Sale>,
     transmissions: BTreeMap<TransmissionId, Transmission>,
     blobs: BTreeMap<Digest, Vec<u8>>,
     tokens: BTreeMap<Digest, TokenRecord>,
@@ -52,6 +53,7 @@ impl Ledger {
         sound::check(commit).map_err(StoreError::Invalid)?;
         commit.mails.iter().try_for_each(|mail| self.check_mail(mail))?;
         commit.dossiers.iter().try_for_each(|change| self.check_dossier(change))?;
+        commit.sales.iter().try_for_each(|sale| self.check_sale(sale))?;
         for transmission in &commit.transmissions {
             let stored = self.transmissions.get(&transmission.id).map_or(0, |stored| stored.revision);
             if stored != transmission.revision {
@@ -71,6 +73,19 @@ impl Ledger {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Two sales of one name would be one order taken twice: whoever comes second looks again.
+    fn check_sale(&self, sale: &Sale) -> Result<()> {
+        let stored = self.sales.get(&sale.id).map_or(0, |stored| stored.revision);
+        let same = |other: &&Sale| {
+            other.id != sale.id
+                && (other.order == sale.order || (&other.customer, &other.number) == (&sale.customer, &sale.number))
+        };
+        if stored != sale.revision || self.sales.values().any(|other| same(&other)) {
+            return Err(StoreError::Stale(sale.id.to_string()));
+        }
+        Ok(())
     }
 
     fn check_dossier(&self, change: &DossierChange) -> Result<()> {
@@ -124,6 +139,11 @@ impl Ledger {
             }
             self.dossiers.insert(dossier.number.clone(), dossier);
         }
+        for mut sale in commit.sales {
+            self.used(Sequence::Sale, sale.id.0);
+            sale.revision += 1;
+            self.sales.insert(sale.id, sale);
+        }
         for mut transmission in commit.transmissions {
             self.used(Sequence::Transmission, transmission.id.0);
             transmission.revision += 1;
@@ -165,6 +185,9 @@ impl Ledger {
         for transmission in self.transmissions.values() {
             let by_status = counts.transmissions.entry(transmission.kind.name().to_string()).or_default();
             *by_status.entry(transmission.status.name().to_string()).or_default() += 1;
+        }
+        for sale in self.sales.values() {
+            *counts.sales.entry(sale.status.name().to_string()).or_default() += 1;
         }
         counts.orders = self.dossiers.values().filter(|dossier| dossier.order.is_some()).count() as u64;
         counts.alarms_open = self.alarms.values().filter(|alarm| alarm.ended_at.is_none()).count() as u64;
@@ -249,6 +272,41 @@ impl Store for Memory {
         });
         found.sort_by_key(|response| std::cmp::Reverse(response.id));
         Ok(found.into_iter().take(filter.limit).cloned().collect())
+    }
+
+    fn sale(&self, id: SaleId) -> Result<Option<Sale>> {
+        Ok(self.ledger().sales.get(&id).cloned())
+    }
+
+    fn sale_by_customer_order(&self, customer: &CustomerId, number: &str) -> Result<Option<Sale>> {
+        let ledger = self.ledger();
+        Ok(ledger.sales.values().find(|sale| sale.customer == *customer && sale.number == number).cloned())
+    }
+
+    fn sale_by_order(&self, order: &OrderNumber) -> Result<Option<Sale>> {
+        Ok(self.ledger().sales.values().find(|sale| sale.order == *order).cloned())
+    }
+
+    fn sales(&self, filter: &SaleFilter) -> Result<Vec<Sale>> {
+        let ledger = self.ledger();
+        let found = ledger.sales.values().rev().filter(|sale| {
+            asked(&filter.status, &sale.status)
+                && asked(&filter.customer, &sale.customer)
+                && below(filter.before, sale.id)
+        });
+        Ok(found.take(filter.limit).cloned().collect())
+    }
+
+    fn sales_due(&self, now: Timestamp, limit: usize) -> Result<Vec<SaleId>> {
+        let ledger = self.ledger();
+        let mut due: Vec<_> = ledger.sales.values().filter_map(|sale| Some((sale.due?, sale.id))).collect();
+        due.retain(|(at, _)| *at <= now);
+        due.sort();
+        Ok(due.into_iter().take(limit).map(|(_, id)| id).collect())
+    }
+
+    fn next_sale_due(&self) -> Result<Option<Timestamp>> {
+        Ok(self.ledger().sales.values().filter_map(|sale| sale.due).min())
     }
 
     fn mail(&self, id: MailId) -> Result<Option<MailRecord>> {

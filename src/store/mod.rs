@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Alarm, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId, Status, Transmission,
-    TransmissionId, TransmissionStatus,
+    Alarm, AuditEntry, CustomerId, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId, Sale, SaleId,
+    SaleStatus, Status, Transmission, TransmissionId, TransmissionStatus,
 };
 
 /// Everything that changes at one moment. It lands whole or not at all.
@@ -26,6 +26,8 @@ pub struct Commit {
     /// Mails that are ours from now on (or whose record changes, when `raw` is `None`).
     pub mails: Vec<MailTaken>,
     pub dossiers: Vec<DossierChange>,
+    /// Whole sales as they shall stand, each decided on its `revision`; the keeper stores it with that plus one.
+    pub sales: Vec<Sale>,
     /// New or changed transmissions; `revision` is the one decided on, the keeper stores it plus one.
     pub transmissions: Vec<Transmission>,
     /// Finished MIME of new transmissions and other bytes to be kept by digest.
@@ -85,6 +87,9 @@ pub struct TokenRecord {
     pub transmission: TransmissionId,
     pub order: Option<OrderNumber>,
     pub response: Option<ResponseId>,
+    /// The sale it asks about, where it is not a response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale: Option<SaleId>,
     /// The question's version it is good for (`Approval::version`), 0 where there is none.
     pub version: u32,
     /// The address it was sent to.
@@ -128,6 +133,16 @@ pub enum Sequence {
     Response,
     Transmission,
     Alarm,
+    Sale,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct SaleFilter {
+    pub status: Option<SaleStatus>,
+    pub customer: Option<CustomerId>,
+    /// Only ids below this one (newest first paging).
+    pub before: Option<SaleId>,
+    pub limit: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -166,6 +181,9 @@ pub struct Counts {
     pub transmissions: BTreeMap<String, BTreeMap<String, u64>>,
     pub orders: u64,
     pub alarms_open: u64,
+    /// Sales by status.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sales: BTreeMap<String, u64>,
 }
 
 /// So many mails with one Message-ID are told of.
@@ -216,6 +234,18 @@ pub trait Store: Send + Sync {
     fn response(&self, id: ResponseId) -> Result<Option<Response>>;
     /// Newest first.
     fn responses(&self, filter: &ResponseFilter) -> Result<Vec<Response>>;
+
+    fn sale(&self, id: SaleId) -> Result<Option<Sale>>;
+    /// The sale of this order of the customer. There is at most one: a commit that would make a second is stale.
+    fn sale_by_customer_order(&self, customer: &CustomerId, number: &str) -> Result<Option<Sale>>;
+    /// The sale that is called so towards the order system; at most one.
+    fn sale_by_order(&self, order: &OrderNumber) -> Result<Option<Sale>>;
+    /// Newest first.
+    fn sales(&self, filter: &SaleFilter) -> Result<Vec<Sale>>;
+    /// Sales whose `due` has passed, earliest first.
+    fn sales_due(&self, now: Timestamp, limit: usize) -> Result<Vec<SaleId>>;
+    /// The earliest `due` of all sales.
+    fn next_sale_due(&self) -> Result<Option<Timestamp>>;
 
     fn mail(&self, id: MailId) -> Result<Option<MailRecord>>;
     fn mail_by_digest(&self, digest: &Digest) -> Result<Option<MailRecord>>;

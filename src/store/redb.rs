@@ -103,7 +103,7 @@ struct Shared {
     folder: Folder,
     ballast: Arc<Ballast>,
     /// The next number of each sequence.
-    next: [AtomicU64; 4],
+    next: [AtomicU64; 5],
     /// Copies being made: files must stay until they are whole.
     backups: AtomicUsize,
     /// Held as long as the store is open.
@@ -157,7 +157,7 @@ impl Redb {
             database: RwLock::new(Some(database)),
             broken: AtomicBool::new(false),
             trouble: Mutex::new(None),
-            next: [1, 1, 1, 1].map(AtomicU64::new),
+            next: [1, 1, 1, 1, 1].map(AtomicU64::new),
             backups: AtomicUsize::new(0),
             options,
             opener,
@@ -274,12 +274,13 @@ impl Shared {
     }
 
     fn counter(&self, sequence: Sequence) -> &AtomicU64 {
-        let [mail, response, transmission, alarm] = &self.next;
+        let [mail, response, transmission, alarm, sale] = &self.next;
         match sequence {
             Sequence::Mail => mail,
             Sequence::Response => response,
             Sequence::Transmission => transmission,
             Sequence::Alarm => alarm,
+            Sequence::Sale => sale,
         }
     }
 
@@ -352,7 +353,8 @@ impl Shared {
     }
 }
 
-const SEQUENCES: [Sequence; 4] = [Sequence::Mail, Sequence::Response, Sequence::Transmission, Sequence::Alarm];
+const SEQUENCES: [Sequence; 5] =
+    [Sequence::Mail, Sequence::Response, Sequence::Transmission, Sequence::Alarm, Sequence::Sale];
 
 fn name_of(sequence: Sequence) -> &'static str {
     match sequence {
@@ -360,6 +362,7 @@ fn name_of(sequence: Sequence) -> &'static str {
         Sequence::Response => "response",
         Sequence::Transmission => "transmission",
         Sequence::Alarm => "alarm",
+        Sequence::Sale => "sale",
     }
 }
 

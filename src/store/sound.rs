@@ -23,6 +23,14 @@ pub(super) fn check(commit: &Commit) -> Result<(), String> {
     once("mail", commit.mails.iter().map(|mail| mail.record.id))?;
     once("dossier", commit.dossiers.iter().map(|change| &change.dossier.number))?;
     once("response", commit.dossiers.iter().flat_map(|change| &change.touched))?;
+    once("sale", commit.sales.iter().map(|sale| sale.id))?;
+    once("sale of", commit.sales.iter().map(|sale| format!("{} {}", sale.customer, sale.number)))?;
+    once("sale called", commit.sales.iter().map(|sale| &sale.order))?;
+    for sale in &commit.sales {
+        name("a customer", sale.customer.as_str())?;
+        name("a customer's order number", &sale.number)?;
+        name("an order number", sale.order.as_str())?;
+    }
     once("transmission", commit.transmissions.iter().map(|transmission| transmission.id))?;
     once("token", commit.tokens.iter().map(|token| token.hash))?;
     once("alarm", commit.alarms.iter().map(|alarm| alarm.id))?;

@@ -2,8 +2,8 @@
 
 use postern::model::*;
 use postern::store::{
-    Commit, Counts, DossierChange, MailFilter, MailTaken, Receipt, ResponseFilter, Result, Sequence, Store, StoreError,
-    TokenRecord, TransmissionFilter,
+    Commit, Counts, DossierChange, MailFilter, MailTaken, Receipt, ResponseFilter, Result, SaleFilter, Sequence, Store,
+    StoreError, TokenRecord, TransmissionFilter,
 };
 
 use crate::make::*;
@@ -19,6 +19,7 @@ pub fn contract(make: impl Fn() -> Box<dyn Store>) {
         responses_are_found_newest_first,
         orders_and_what_is_due,
         supplier_numbers_find_one_order_or_none,
+        sales_are_found_and_guarded,
         transmissions_are_found_and_guarded,
         transmissions_wait_for_their_moment,
         large_and_small_bytes_come_back,
@@ -272,6 +273,51 @@ fn supplier_numbers_find_one_order_or_none(store: &dyn Store) {
     assert_eq!(find("nordwind", "NW-2"), Some(number("4712")));
 }
 
+/// An order taken twice is delivered twice; one that nobody finds is never delivered.
+fn sales_are_found_and_guarded(store: &dyn Store) {
+    let filter = |customer: Option<&str>, status| SaleFilter {
+        customer: customer.map(CustomerId::from),
+        status,
+        before: None,
+        limit: 9,
+    };
+    let ids = |filter: &SaleFilter| store.sales(filter).unwrap().iter().map(|sale| sale.id.0).collect::<Vec<_>>();
+    put(store, |commit| commit.sales = vec![sale(1, "acme", "A-1"), sale(2, "acme", "A-2"), sale(3, "nova", "A-1")]);
+    let one = store.sale(SaleId(1)).unwrap().unwrap();
+    assert_eq!(one, Sale { revision: 1, ..sale(1, "acme", "A-1") });
+    assert_eq!(store.sale(SaleId(9)).unwrap(), None);
+    let found = |customer: &str, number: &str| {
+        store.sale_by_customer_order(&customer.into(), number).unwrap().map(|sale| sale.id.0)
+    };
+    assert_eq!([found("acme", "A-1"), found("nova", "A-1"), found("nova", "A-2")], [Some(1), Some(3), None]);
+    assert_eq!(store.sale_by_order(&number("A-1-3")).unwrap().map(|sale| sale.id.0), Some(3));
+    assert_eq!(store.sale_by_order(&number("A-1")).unwrap(), None);
+    assert_eq!(ids(&filter(None, None)), [3, 2, 1]);
+    assert_eq!(ids(&filter(Some("acme"), None)), [2, 1]);
+    assert_eq!(ids(&SaleFilter { before: Some(SaleId(3)), limit: 1, ..filter(None, Some(SaleStatus::Initial)) }), [2]);
+    assert_eq!(store.sales_due(at(2), 9).unwrap(), [SaleId(1), SaleId(2)]);
+    assert_eq!(store.next_sale_due().unwrap(), Some(at(1)));
+    // It moves, gets its right number, and is found by that alone.
+    let moved = Sale { status: SaleStatus::Closed, number: "A-7".into(), due: None, ..one.clone() };
+    put(store, |commit| commit.sales.push(moved.clone()));
+    assert_eq!([found("acme", "A-1"), found("acme", "A-7")], [None, Some(1)]);
+    assert_eq!(ids(&filter(Some("acme"), Some(SaleStatus::Initial))), [2]);
+    assert_eq!(store.next_sale_due().unwrap(), Some(at(2)));
+    let counts = store.counts().unwrap().sales;
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("CLOSED".to_string(), 1), ("INITIAL".to_string(), 2)]);
+    for (what, stale) in [
+        ("an old revision", moved),
+        ("the same order of the same customer", sale(4, "acme", "A-2")),
+        ("a name that is taken", Sale { order: number("A-2-2"), ..sale(4, "nova", "B") }),
+    ] {
+        let result = try_to_put(store, |commit| commit.sales.push(stale));
+        assert!(matches!(result, Err(StoreError::Stale(_))), "{what}: {result:?}");
+    }
+    let twice = try_to_put(store, |commit| commit.sales = vec![sale(5, "acme", "C"), sale(6, "acme", "C")]);
+    assert!(matches!(twice, Err(StoreError::Invalid(_))), "{twice:?}");
+    assert_eq!(store.reserve(Sequence::Sale, 1).unwrap(), 4);
+}
+
 fn transmissions_are_found_and_guarded(store: &dyn Store) {
     let mut one = transmission(1, TransmissionStatus::Initial);
     (one.order, one.response) = (Some(number("4711")), Some(ResponseId(3)));
@@ -452,6 +498,7 @@ fn a_refused_commit_leaves_no_trace(store: &dyn Store) {
     let full = || Commit {
         mails: vec![mail(2, "new", "response")],
         dossiers: vec![registered("4712", "nordwind")],
+        sales: vec![sale(9, "acme", "A-9")],
         transmissions: vec![transmission(2, TransmissionStatus::DoPush)],
         blobs: vec![b"mime".to_vec()],
         tokens: vec![token("one", 2)],

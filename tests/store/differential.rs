@@ -8,7 +8,8 @@ use postern::model::*;
 use postern::store::memory::Memory;
 use postern::store::redb::{Options, Redb};
 use postern::store::{
-    Commit, DossierChange, MailFilter, MailTaken, ResponseFilter, Result, Sequence, Store, TransmissionFilter,
+    Commit, DossierChange, MailFilter, MailTaken, ResponseFilter, Result, SaleFilter, Sequence, Store,
+    TransmissionFilter,
 };
 
 use crate::make::*;
@@ -34,7 +35,7 @@ struct Pair {
     /// What somebody looked at a while ago.
     old: Vec<DossierChange>,
     old_transmissions: Vec<Transmission>,
-    ids: [u64; 4],
+    ids: [u64; 5],
 }
 
 fn run(seed: u64, steps: usize) {
@@ -43,7 +44,7 @@ fn run(seed: u64, steps: usize) {
     let folder = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.unwrap();
     let redb = Some(Redb::open(folder.path(), options()).unwrap());
     let (random, memory) = (Rng::with_seed(seed), Memory::new());
-    let mut pair = Pair { random, memory, redb, folder, old: Vec::new(), old_transmissions: Vec::new(), ids: [0; 4] };
+    let mut pair = Pair { random, memory, redb, folder, old: Vec::new(), old_transmissions: Vec::new(), ids: [0; 5] };
     let mut landed = 0;
     for step in 0..steps {
         let context = format!("seed {seed}, step {step}");
@@ -113,6 +114,19 @@ impl Pair {
                 7..10 => {
                     let transmission = self.transmission();
                     commit.transmissions.push(transmission);
+                }
+                10 if self.random.bool() => {
+                    let id = self.id(4);
+                    let stored = self.memory.sale(SaleId(id)).unwrap();
+                    let mut sale = stored.unwrap_or_else(|| {
+                        sale(id, self.random.choice(PARTNERS).unwrap(), &self.random.u8(..20).to_string())
+                    });
+                    sale.status = self.random.choice(SaleStatus::ALL).unwrap().0;
+                    sale.due = self.random.bool().then(|| at(self.random.i64(0..200)));
+                    if self.random.u8(..9) == 0 {
+                        sale.revision += 1;
+                    }
+                    commit.sales.push(sale);
                 }
                 10 => {
                     let id = self.id(3);
@@ -243,7 +257,13 @@ impl Pair {
             before: some(random, id).map(MailId),
             limit,
         };
-        let question = random.u8(..22);
+        let sales = SaleFilter {
+            status: random.bool().then(|| random.choice(SaleStatus::ALL).unwrap().0),
+            customer: random.bool().then(|| CustomerId::new(from.as_str())),
+            before: some(random, id).map(SaleId),
+            limit,
+        };
+        let question = random.u8(..27);
         let [one, two] = [&self.memory as &dyn Store, self.redb()].map(|store| match question {
             0 => show(store.dossier(&name)),
             1 => show(store.due(now, limit)),
@@ -262,6 +282,11 @@ impl Pair {
             17 => show(store.tokens_of(TransmissionId(id % 4))),
             18 => show(store.alarms(id.is_multiple_of(2), limit)),
             19 => show(store.audit(id, limit)),
+            21 | 22 => show(store.sales(&sales)),
+            23 => show(store.sales_due(now, limit)),
+            24 => show(store.next_sale_due()),
+            25 => show(store.sale_by_customer_order(&CustomerId::new(from.as_str()), &(id % 20).to_string())),
+            26 => show(store.sale(SaleId(id % 20))),
             20 => show(store.note(&(id % 4).to_string())),
             _ => show(store.counts()),
         });
@@ -291,7 +316,7 @@ impl Pair {
         assert_eq!(one, two, "{context}");
         self.redb().verify().unwrap_or_else(|e| panic!("{context}: {e}"));
         // Numbers in memory may be ahead of each other, never behind what is used.
-        for sequence in [Sequence::Mail, Sequence::Response, Sequence::Transmission, Sequence::Alarm] {
+        for sequence in [Sequence::Mail, Sequence::Response, Sequence::Transmission, Sequence::Alarm, Sequence::Sale] {
             let [one, two] = stores.map(|store| store.reserve(sequence, 1).unwrap());
             let highest = one.min(two);
             assert!(self.memory.mail(MailId(highest)).unwrap().is_none() || sequence != Sequence::Mail, "{context}");

@@ -39,6 +39,7 @@ fn fill(store: &dyn Store) {
     let commit = Commit {
         mails: vec![taken],
         dossiers: vec![change],
+        sales: Vec::new(),
         transmissions: vec![sent],
         blobs: vec![b"mime".to_vec()],
         tokens: vec![token("one", 3)],

@@ -114,6 +114,7 @@ pub fn token(words: &str, transmission: u64) -> TokenRecord {
         transmission: TransmissionId(transmission),
         order: Some(number("4711")),
         response: Some(ResponseId(1)),
+        sale: None,
         version: 1,
         recipient: "anna@shop.example".into(),
         expires_at: Some(at(100)),
@@ -146,4 +147,11 @@ pub fn entry(what: &str) -> AuditEntry {
         detail: String::new(),
         chain: None,
     }
+}
+
+/// An order of `customer` that has just been received.
+pub fn sale(id: u64, customer: &str, number: &str) -> Sale {
+    let mut sale = Sale::new(SaleId(id), customer.into(), number, OrderNumber::new(format!("{number}-{id}")), at(1));
+    sale.due = Some(at(id as i64));
+    sale
 }

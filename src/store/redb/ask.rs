@@ -9,13 +9,13 @@ use super::keys::{self, Key, key, moment_of, number_of};
 use super::read::{Look, storage};
 use super::write::Job;
 use crate::model::{
-    Alarm, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId, Timestamp, Transmission,
-    TransmissionId,
+    Alarm, AuditEntry, CustomerId, Digest, Dossier, MailId, OrderNumber, PartnerId, Response, ResponseId, Sale, SaleId,
+    Timestamp, Transmission, TransmissionId,
 };
 use crate::store::written;
 use crate::store::{
-    Commit, Counts, Health, MailFilter, MailRecord, Receipt, ResponseFilter, Result, SAME_MESSAGE_ID_MAX, Sequence,
-    Store, StoreError, TokenRecord, TransmissionFilter,
+    Commit, Counts, Health, MailFilter, MailRecord, Receipt, ResponseFilter, Result, SAME_MESSAGE_ID_MAX, SaleFilter,
+    Sequence, Store, StoreError, TokenRecord, TransmissionFilter,
 };
 
 /// redb's errors on the way, ours at the end.
@@ -105,6 +105,39 @@ impl Store for Redb {
 
     fn responses(&self, filter: &ResponseFilter) -> Result<Vec<Response>> {
         self.look(|look| look.responses(filter))
+    }
+
+    fn sale(&self, id: SaleId) -> Result<Option<Sale>> {
+        self.look(|look| look.record(&key("s").number(id.0).done()))
+    }
+
+    fn sale_by_customer_order(&self, customer: &CustomerId, number: &str) -> Result<Option<Sale>> {
+        self.look(|look| look.sale_at(&key("sn").hash(&[customer.as_str(), number]).done()))
+    }
+
+    fn sale_by_order(&self, order: &OrderNumber) -> Result<Option<Sale>> {
+        self.look(|look| look.sale_at(&key("so").name(order.as_str()).done()))
+    }
+
+    fn sales(&self, filter: &SaleFilter) -> Result<Vec<Sale>> {
+        self.look(|look| look.sales(filter))
+    }
+
+    fn sales_due(&self, now: Timestamp, limit: usize) -> Result<Vec<SaleId>> {
+        self.look(|look| {
+            let mut due = Vec::new();
+            look.walk_between(b"sd", &up_to("sd", now), |row| {
+                if due.len() < limit {
+                    due.push(SaleId(number_of(row).ok_or_else(|| damaged_key(row))?));
+                }
+                Ok(due.len() < limit)
+            })?;
+            Ok(due)
+        })
+    }
+
+    fn next_sale_due(&self) -> Result<Option<Timestamp>> {
+        self.look(|look| first_moment(look, b"sd"))
     }
 
     fn mail(&self, id: MailId) -> Result<Option<MailRecord>> {

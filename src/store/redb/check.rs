@@ -4,10 +4,10 @@
 use redb::ReadableTableMetadata;
 
 use super::keys::{Key, key, number_of};
-use super::prepare::{Card, index_alarm, index_mail, index_token, index_transmission};
+use super::prepare::{Card, index_alarm, index_mail, index_sale, index_token, index_transmission};
 use super::read::Look;
 use super::{Redb, Shared, blobs, damaged_key, told};
-use crate::model::{Alarm, Digest, Dossier, OrderNumber, Response, Transmission};
+use crate::model::{Alarm, Digest, Dossier, OrderNumber, Response, Sale, Transmission};
 use crate::store::{Counts, MailRecord, Result, StoreError, TokenRecord, written};
 
 impl Redb {
@@ -65,6 +65,11 @@ impl Found {
                 self.indexed(look, index_transmission(&sent))?;
                 let by_status = self.counts.transmissions.entry(sent.kind.name().into()).or_default();
                 *by_status.entry(sent.status.name().into()).or_default() += 1;
+            }
+            b's' => {
+                let sale: Sale = written::read(name, kept)?;
+                self.indexed(look, index_sale(&sale))?;
+                *self.counts.sales.entry(sale.status.name().into()).or_default() += 1;
             }
             b'k' => self.indexed(look, [index_token(&written::read::<TokenRecord>(name, kept)?)])?,
             b'l' => {
@@ -145,7 +150,7 @@ impl Found {
             let last = rows.as_mut().ok().and_then(|rows| rows.next_back()).transpose().map_err(|e| told(e.into()))?;
             Ok(last.and_then(|(key, _)| number_of(key.value())).unwrap_or(0))
         };
-        for (kind, name) in [("m", "mail"), ("r", "response"), ("t", "transmission"), ("l", "alarm")] {
+        for (kind, name) in [("m", "mail"), ("r", "response"), ("t", "transmission"), ("l", "alarm"), ("s", "sale")] {
             if highest(kind)? > state.used.get(name).copied().unwrap_or(0) {
                 return Err(StoreError::Damaged(format!("{name} numbers would be given twice")));
             }

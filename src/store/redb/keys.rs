@@ -3,11 +3,13 @@
 //!
 //! `records` (key -> written value)            | `index` (key -> nothing)
 //! --------------------------------------------|---------------------------------------------------------
+//! (sales: `so` order number, sale · `ss` status, sale · `sc` customer, sale · `sd` due, sale)
 //! `=`                 the keeper's own state  | `md` digest, mail             mail by digest
 //! `m` mail            MailRecord              | `mm` hash(Message-ID), mail   mail by Message-ID
 //! `d` order number    Dossier, no responses   | `mw` drawer, mail             mails by drawer
 //! `c` order number    Card of that dossier    | `mo` order number, mail       mails by order
 //! `r` response        Response                | `mt` received at, mail        mails by time
+//! `s` sale            Sale                    | `sn` hash(customer, number), sale   sales by customer's number
 //! `t` transmission    Transmission            | `mk` drawer, received at, mail   mails with their bytes
 //! `k` hash            TokenRecord             | `do` order number             registered orders
 //! `l` alarm           Alarm                   | `dd` due, order number        dossiers by due time

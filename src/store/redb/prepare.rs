@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::blobs::{self, Folder};
 use super::keys::{Key, key};
 use crate::model::{
-    Alarm, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, ResponseId, Status, Timestamp, Transmission,
-    TransmissionStatus,
+    Alarm, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, ResponseId, Sale, Status, Timestamp,
+    Transmission, TransmissionStatus,
 };
 use crate::store::{Commit, DossierChange, MailRecord, MailTaken, Result, StoreError, TokenRecord, sound, written};
 
 pub(super) struct Prepared {
     pub mails: Vec<Mail>,
     pub dossiers: Vec<Change>,
+    pub sales: Vec<(Sale, Vec<u8>)>,
     pub transmissions: Vec<(Transmission, Vec<u8>)>,
     pub blobs: Vec<(Digest, Vec<u8>)>,
     pub tokens: Vec<(TokenRecord, Vec<u8>)>,
@@ -94,6 +95,10 @@ impl Prepared {
         let mut prepared = Prepared {
             mails,
             dossiers: commit.dossiers.into_iter().map(Change::new).collect::<Result<_>>()?,
+            sales: with_written(commit.sales.into_iter().map(|mut sale| {
+                sale.revision += 1;
+                sale
+            }))?,
             transmissions: with_written(commit.transmissions.into_iter().map(|mut transmission| {
                 transmission.revision += 1;
                 transmission
@@ -119,12 +124,13 @@ impl Prepared {
         let dossiers = self.dossiers.iter().map(|change| {
             change.written.len() + change.written_card.len() + change.responses.values().map(Vec::len).sum::<usize>()
         });
+        let sales = self.sales.iter().map(|(_, bytes)| bytes.len());
         let sends = self.transmissions.iter().map(|(_, bytes)| bytes.len());
         let blobs = self.blobs.iter().map(|(_, bytes)| bytes.len());
         let tokens = self.tokens.iter().map(|(_, bytes)| bytes.len());
         let notes = self.notes.iter().map(|(_, bytes)| bytes.len());
         let small = 512 * (1 + self.alarms.len() + self.audit.len());
-        mails.chain(dossiers).chain(sends).chain(blobs).chain(tokens).chain(notes).sum::<usize>() + small
+        mails.chain(dossiers).chain(sales).chain(sends).chain(blobs).chain(tokens).chain(notes).sum::<usize>() + small
     }
 }
 
@@ -219,6 +225,19 @@ pub(super) fn index_transmission(transmission: &Transmission) -> Vec<Key> {
     }
     keys.extend(transmission.response.map(|response| key("tr").number(response.0).number(id).done()));
     keys.extend(transmission.order.as_ref().map(|order| key("to").name(order.as_str()).number(id).done()));
+    keys
+}
+
+/// The rows of the index that find a sale.
+pub(super) fn index_sale(sale: &Sale) -> Vec<Key> {
+    let id = sale.id.0;
+    let mut keys = vec![
+        key("ss").name(sale.status.name()).number(id).done(),
+        key("sc").name(sale.customer.as_str()).number(id).done(),
+        key("so").name(sale.order.as_str()).number(id).done(),
+        key("sn").hash(&[sale.customer.as_str(), &sale.number]).number(id).done(),
+    ];
+    keys.extend(sale.due.map(|at| key("sd").moment(at).number(id).done()));
     keys
 }
 

@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use super::keys::{self, Key, key, number_of};
 use super::prepare::{Card, Mark};
 use super::{BLOBS, INDEX, RAWS, RECORDS, Shared, State, blobs, damaged_key, told};
-use crate::model::{Digest, Dossier, OrderNumber, Response, ResponseId, Timestamp, Transmission};
+use crate::model::{Digest, Dossier, OrderNumber, Response, ResponseId, Sale, Timestamp, Transmission};
 use crate::store::written::{self, Walk};
-use crate::store::{MailFilter, MailRecord, ResponseFilter, Result, StoreError, TransmissionFilter};
+use crate::store::{MailFilter, MailRecord, ResponseFilter, Result, SaleFilter, StoreError, TransmissionFilter};
 
 /// The store at one moment.
 pub(super) struct Look {
@@ -275,6 +275,37 @@ impl Look {
             let keep = wanted(&transmission);
             if keep {
                 found.push(transmission);
+            }
+            Ok(keep)
+        })?;
+        Ok(found)
+    }
+
+    /// The one sale whose number stands behind `prefix`.
+    pub fn sale_at(&self, prefix: &[u8]) -> Result<Option<Sale>> {
+        let row = self.first(prefix)?;
+        let id = row.map(|row| number_of(&row).ok_or_else(|| damaged_key(&row))).transpose()?;
+        id.map(|id| self.indexed(&key("s").number(id).done())).transpose()
+    }
+
+    pub fn sales(&self, filter: &SaleFilter) -> Result<Vec<Sale>> {
+        let SaleFilter { status, customer, before, limit } = filter;
+        let before = before.map(|before| before.0);
+        let wanted = |sale: &Sale| {
+            status.is_none_or(|status| status == sale.status)
+                && customer.as_ref().is_none_or(|customer| *customer == sale.customer)
+        };
+        let prefix = match (status, customer) {
+            (Some(status), _) => key("ss").name(status.name()),
+            (None, Some(customer)) => key("sc").name(customer.as_str()),
+            (None, None) => return self.newest_records("s", before, *limit, wanted),
+        };
+        let mut found = Vec::new();
+        self.newest(prefix.done(), before, *limit, |id| {
+            let sale: Sale = self.indexed(&key("s").number(id).done())?;
+            let keep = wanted(&sale);
+            if keep {
+                found.push(sale);
             }
             Ok(keep)
         })?;

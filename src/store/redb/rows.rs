@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use redb::{Database, ReadableTable, Table, WriteTransaction};
 
 use super::keys::{Key, key};
-use super::prepare::{Card, Change, Mail, Prepared, index_alarm, index_mail, index_token, index_transmission};
+use super::prepare::{
+    Card, Change, Mail, Prepared, index_alarm, index_mail, index_sale, index_token, index_transmission,
+};
 use super::{BLOBS, INDEX, RAWS, RECORDS, State, blobs, damaged_key, keys};
-use crate::model::{Alarm, Digest, MailId, ResponseId, Timestamp, Transmission};
+use crate::model::{Alarm, Digest, MailId, ResponseId, Sale, SaleId, Timestamp, Transmission};
 use crate::store::{MailRecord, Result, StoreError, TokenRecord, written};
 
 /// Why a transaction ended.
@@ -71,6 +73,7 @@ pub(super) struct Rows<'t> {
 pub(super) struct Stood {
     mails: BTreeMap<MailId, MailRecord>,
     cards: Vec<Option<Card>>,
+    sales: Vec<Option<Sale>>,
     transmissions: Vec<Option<Transmission>>,
     tokens: Vec<Option<TokenRecord>>,
     alarms: Vec<Option<Alarm>>,
@@ -126,6 +129,9 @@ impl<'t> Rows<'t> {
         }
         for change in &commit.dossiers {
             stood.cards.push(self.check_dossier(change)?);
+        }
+        for (sale, _) in &commit.sales {
+            stood.sales.push(self.check_sale(sale)?);
         }
         for (transmission, _) in &commit.transmissions {
             let stored: Option<Transmission> = self.record(&key("t").number(transmission.id.0).done())?;
@@ -183,6 +189,22 @@ impl<'t> Rows<'t> {
         Ok(stored)
     }
 
+    /// Two sales of one name would be one order taken twice: whoever comes second looks again.
+    fn check_sale(&self, sale: &Sale) -> Written<Option<Sale>> {
+        let stored: Option<Sale> = self.record(&key("s").number(sale.id.0).done())?;
+        let mut stale = stored.as_ref().map_or(0, |stored| stored.revision) + 1 != sale.revision;
+        for prefix in
+            [key("sn").hash(&[sale.customer.as_str(), &sale.number]).done(), key("so").name(sale.order.as_str()).done()]
+        {
+            let end = keys::behind(&prefix);
+            for row in self.index.range(prefix.as_slice()..end.as_slice())? {
+                let found = row?.0;
+                stale |= keys::number_of(found.value()).map(SaleId) != Some(sale.id);
+            }
+        }
+        if stale { refused(StoreError::Stale(sale.id.to_string())) } else { Ok(stored) }
+    }
+
     fn check_new(&self, id: ResponseId) -> Written<()> {
         match self.record::<crate::model::Response>(&key("r").number(id.0).done())? {
             Some(other) => refused(StoreError::Invalid(format!("{id} lies in dossier {}", other.order))),
@@ -197,6 +219,9 @@ impl<'t> Rows<'t> {
         }
         for (change, card) in commit.dossiers.iter().zip(&stood.cards) {
             self.write_dossier(change, card.as_ref(), state)?;
+        }
+        for ((sale, bytes), before) in commit.sales.iter().zip(&stood.sales) {
+            self.write_sale(sale, bytes, before.as_ref(), state)?;
         }
         for ((transmission, bytes), before) in commit.transmissions.iter().zip(&stood.transmissions) {
             self.write_transmission(transmission, bytes, before.as_ref(), state)?;
@@ -296,6 +321,17 @@ impl<'t> Rows<'t> {
             [true, false] => state.counts.orders = state.counts.orders.saturating_sub(1),
             _ => {}
         }
+        Ok(())
+    }
+
+    fn write_sale(&mut self, sale: &Sale, bytes: &[u8], before: Option<&Sale>, state: &mut State) -> Written<()> {
+        self.put(key("s").number(sale.id.0).done(), bytes)?;
+        self.move_index(before.map_or_else(Vec::new, index_sale), index_sale(sale))?;
+        if let Some(before) = before {
+            less(&mut state.counts.sales, before.status.name());
+        }
+        more(&mut state.counts.sales, sale.status.name());
+        state.use_number("sale", sale.id.0);
         Ok(())
     }
 
