@@ -24,6 +24,8 @@ const MESSAGE_MAX: usize = 512 << 20;
 const STACK: usize = 64 << 20;
 /// A worker that has read this long in all makes room for a fresh one.
 const RETIRES_AFTER: Duration = Duration::from_secs(60);
+/// What a worker's allocator takes from the system at a time, in KiB.
+const ARENA_KIB: &str = "16384";
 /// Processor time beyond that for recognising pictures.
 const OCR_MAX: Duration = Duration::from_secs(120);
 
@@ -176,6 +178,8 @@ impl Worker {
         for name in ["PATH", "TESSDATA_PREFIX"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
+        // An allocator that reserves address space by the gigabyte would pass the ceiling before the first document.
+        command.env("MIMALLOC_ARENA_RESERVE", ARENA_KIB);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let (Some(mut stdin), Some(mut stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jiff::Timestamp;
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use super::{Gateway, News};
@@ -18,9 +19,18 @@ use crate::wire::{Accepted, Envelope, Refusal, Relay};
 
 /// Transmissions looked at in one go.
 const BATCH: usize = 512;
+/// Contents read from the store in one go.
+const READ_AT_ONCE: usize = 16;
+/// Answers recorded in one commit, and how long the first of them waits for the others: a commit costs
+/// about as much as sending ten mails, and what it waits for is the window of the one possible duplicate.
+const RECORDED_AT_ONCE: usize = 256;
+const RECORDED_WITHIN: Duration = Duration::from_millis(10);
 
 /// Attempts kept in full; beyond, the oldest give way (the count stays in `retry_count`).
 const ATTEMPTS_MAX: usize = 200;
+
+/// A transmission's MIME; `None` when the store does not have it.
+type Content = Result<Option<Vec<u8>>, StoreError>;
 
 impl Gateway {
     /// Sends what is due until `stop`.
@@ -57,26 +67,78 @@ impl Gateway {
         }
         crate::drill::pass("send_out.looked").map_err(StoreError::Away)?;
         let tried = due.len();
-        let mut results = futures_util::stream::iter(due)
-            .map(|transmission| {
-                let (gateway, relay) = (self.clone(), Arc::clone(relay));
-                async move { gateway.send_one(&*relay, transmission).await }
-            })
-            .buffer_unordered(connections.max(1) * 2)
-            .ready_chunks(64);
-        while let Some(done) = results.next().await {
-            let gateway = self.clone();
-            crate::drill::pass("send_out.answered").map_err(StoreError::Away)?;
-            blocking(move || gateway.record(done.into_iter().flatten().collect())).await?;
-            crate::drill::pass("send_out.recorded").map_err(StoreError::Away)?;
-        }
+        let (answered, answers) = tokio::sync::mpsc::channel(BATCH);
+        let sending = async {
+            futures_util::stream::iter(due.chunks(READ_AT_ONCE).map(<[Transmission]>::to_vec))
+                // The next contents are read while these are on their way.
+                .map(|group| self.contents(group))
+                .buffered(2)
+                .flat_map(futures_util::stream::iter)
+                .for_each_concurrent(connections.max(1) * 2, |(transmission, message)| {
+                    let answered = answered.clone();
+                    async move {
+                        if let Some(done) = self.send_one(&**relay, transmission, message).await {
+                            // Nobody listens any more only when recording failed: then all of it is done again.
+                            let _ = answered.send(done).await;
+                        }
+                    }
+                })
+                .await;
+            drop(answered);
+            Ok(())
+        };
+        tokio::try_join!(sending, self.record_all(answers))?;
         Ok(tried)
     }
 
-    async fn send_one(&self, relay: &dyn Relay, transmission: Transmission) -> Option<(Transmission, Commit)> {
+    /// Commits answers as they come, many in one commit, while further transmissions are on their way.
+    async fn record_all(&self, mut answers: Receiver<(Transmission, Commit)>) -> Result<(), StoreError> {
+        while let Some(first) = answers.recv().await {
+            let mut done = vec![first];
+            let late = tokio::time::sleep(RECORDED_WITHIN);
+            tokio::pin!(late);
+            while done.len() < RECORDED_AT_ONCE {
+                tokio::select! {
+                    biased;
+                    next = answers.recv() => match next {
+                        Some(next) => done.push(next),
+                        None => break,
+                    },
+                    () = &mut late => break,
+                }
+            }
+            let gateway = self.clone();
+            crate::drill::pass("send_out.answered").map_err(StoreError::Away)?;
+            blocking(move || gateway.record(done)).await?;
+            crate::drill::pass("send_out.recorded").map_err(StoreError::Away)?;
+        }
+        Ok(())
+    }
+
+    /// The finished MIME of some transmissions, as the store has it.
+    async fn contents(&self, group: Vec<Transmission>) -> Vec<(Transmission, Content)> {
         let gateway = self.clone();
-        let content = transmission.content;
-        let message = match blocking(move || gateway.store().blob(&content)).await {
+        let read = move || {
+            let content = |transmission: Transmission| {
+                let content = gateway.store().blob(&transmission.content);
+                (transmission, content)
+            };
+            Ok(group.into_iter().map(content).collect())
+        };
+        // A reader that died leaves them due: they come again with the next look.
+        blocking(read).await.unwrap_or_else(|error: StoreError| {
+            tracing::error!(%error, "contents cannot be read; trying again");
+            Vec::new()
+        })
+    }
+
+    async fn send_one(
+        &self,
+        relay: &dyn Relay,
+        transmission: Transmission,
+        message: Content,
+    ) -> Option<(Transmission, Commit)> {
+        let message = match message {
             Ok(Some(message)) => message,
             Ok(None) => return Some(self.broken(transmission, "its content is not in the store")),
             Err(error) => return Some(self.broken(transmission, &error.to_string())),

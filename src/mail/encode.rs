@@ -255,7 +255,18 @@ fn encoded(
 
 /// Line ends as CRLF; NUL, which no mail may hold, out.
 fn crlf(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "").replace('\n', "\r\n")
+    let mut out = String::with_capacity(text.len() + text.len() / 32);
+    let mut rest = text;
+    while let Some(at) = rest.find(['\r', '\n', '\0']) {
+        let (line, end) = rest.split_at(at);
+        out.push_str(line);
+        if !end.starts_with('\0') {
+            out.push_str("\r\n");
+        }
+        rest = end.strip_prefix("\r\n").or_else(|| end.get(1..)).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
 }
 
 fn crlf_bytes(bytes: &[u8]) -> Vec<u8> {

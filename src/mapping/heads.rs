@@ -185,13 +185,23 @@ fn compare(text: &str, area: Area, wanted: &[Wanted], add: &mut impl FnMut(usize
 }
 
 fn score(plain: &str, joined: &str, head: &str) -> u8 {
-    if plain == head || joined == head.replace('-', "") {
+    let head_joined = || head.bytes().filter(|b| *b != b'-').eq(joined.bytes());
+    if plain == head || head_joined() {
         return 4;
     }
-    let long = plain.chars().count().min(head.chars().count()) >= 4;
+    u8::from(is_similar(plain, head))
+}
+
+fn is_similar(plain: &str, head: &str) -> bool {
+    let (shorter, longer) = {
+        let (a, b) = (plain.chars().count(), head.chars().count());
+        (a.min(b), a.max(b))
+    };
+    // Every character that one has more is a difference: most pairs are told apart by their lengths alone.
+    let near = shorter >= 4 && (longer - shorter) as f64 <= (1.0 - SIMILAR) * longer as f64;
     // Similar words with other digits ("Preis 1", "Preis 2") are other columns.
-    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    u8::from(long && digits(plain) == digits(head) && strsim::normalized_damerau_levenshtein(plain, head) >= SIMILAR)
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).collect::<Vec<u8>>();
+    near && digits(plain) == digits(head) && strsim::normalized_damerau_levenshtein(plain, head) >= SIMILAR
 }
 
 /// One head a column, the best first; no two columns at one place.

@@ -233,6 +233,13 @@ pub fn offsets(text: &str) -> Vec<(usize, &str)> {
 /// spaces resolved.
 pub fn plain(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
+    if text.is_ascii() {
+        // Most words of most documents: nothing to fold but the case.
+        let mut folded: String =
+            text.bytes().filter(|b| !b.is_ascii_whitespace() && *b != 0x0b).map(|b| char::from(b.to_ascii_lowercase())).collect();
+        folded.truncate(folded.trim_end_matches([':', '.', '#', '*', ';']).len());
+        return folded;
+    }
     let folded: String =
         text.nfkc().flat_map(char::to_lowercase).filter(|c| !c.is_whitespace() && *c != '\u{ad}').collect();
     folded.trim_end_matches([':', '.', '#', '*', ';']).to_string()
