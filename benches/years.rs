@@ -6,11 +6,16 @@
 //!
 //! `cargo bench --bench years [-- RESPONSES]`, by default 20,000; two years are 200,000.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a bench that cannot go on stops")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot go on stops"
+)]
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -183,7 +188,8 @@ fn register(gateway: &Gateway, orders: std::ops::Range<u64>) {
                 )
             })
             .collect();
-        let reply = gateway.handle(postern::gateway::desk::Request::OrderAdd { text: text.join("\n"), file: "years".into() });
+        let reply =
+            gateway.handle(postern::gateway::desk::Request::OrderAdd { text: text.join("\n"), file: "years".into() });
         assert!(reply.ok, "{}", reply.message);
     }
 }

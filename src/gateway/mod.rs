@@ -222,7 +222,7 @@ struct Inner {
 impl Gateway {
     pub fn new(live: Live, store: Arc<dyn Store>, clock: Arc<dyn Clock>, reader: Reader, secret: Vec<u8>) -> Gateway {
         let numbers = NumberBlocks::new(Arc::clone(&store));
-        let (news, _) = broadcast::channel(16_384);
+        let (news, _) = broadcast::channel(4_096);
         Gateway {
             inner: Arc::new(Inner {
                 live: ArcSwap::from_pointee(live),

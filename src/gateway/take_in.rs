@@ -165,23 +165,24 @@ impl Gateway {
             fetched.into_iter().map(|mail| std::sync::Mutex::new(Some(mail))).collect();
         let results: Vec<std::sync::Mutex<Option<Looked>>> =
             slots.iter().map(|_| std::sync::Mutex::new(None)).collect();
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    loop {
-                        let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                        let Some(slot) = slots.get(index) else { break };
-                        let Some(mail) = slot.lock().ok().and_then(|mut slot| slot.take()) else { continue };
-                        let key = mail.key.clone();
-                        let seen = self.look_at(mail, mailbox);
-                        if let Some(result) = results.get(index)
-                            && let Ok(mut result) = result.lock()
-                        {
-                            *result = Some((key, seen));
-                        }
-                    }
-                });
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let Some(slot) = slots.get(index) else { break };
+                let Some(mail) = slot.lock().ok().and_then(|mut slot| slot.take()) else { continue };
+                let key = mail.key.clone();
+                let seen = self.look_at(mail, mailbox);
+                if let Some(result) = results.get(index)
+                    && let Ok(mut result) = result.lock()
+                {
+                    *result = Some((key, seen));
+                }
             }
+        };
+        std::thread::scope(|scope| {
+            // This thread is one of them.
+            (1..threads).for_each(|_| drop(scope.spawn(work)));
+            work();
         });
         results.into_iter().filter_map(|result| result.into_inner().ok().flatten()).collect()
     }

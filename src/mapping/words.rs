@@ -235,8 +235,11 @@ pub fn plain(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     if text.is_ascii() {
         // Most words of most documents: nothing to fold but the case.
-        let mut folded: String =
-            text.bytes().filter(|b| !b.is_ascii_whitespace() && *b != 0x0b).map(|b| char::from(b.to_ascii_lowercase())).collect();
+        let mut folded: String = text
+            .bytes()
+            .filter(|b| !b.is_ascii_whitespace() && *b != 0x0b)
+            .map(|b| char::from(b.to_ascii_lowercase()))
+            .collect();
         folded.truncate(folded.trim_end_matches([':', '.', '#', '*', ';']).len());
         return folded;
     }
