@@ -309,6 +309,7 @@ fn around(id: u64, mut dossier: Dossier) -> Commit {
         order: Some(number.clone()),
         responses: vec![ResponseId(id)],
         mapping: Some("nordwind/auftrag".into()),
+        linked: Vec::new(),
     };
     let mime =
         format!("Message-ID: <t{id}@postern.example>\r\n\r\n{}", "The partner confirmed your order.\r\n".repeat(90));

@@ -27,6 +27,19 @@ fn written(lang: &str) -> Vec<(Example, Words)> {
         .collect()
 }
 
+/// All letters by name, those of the sales side among them.
+fn all_written(lang: &str) -> Vec<(String, Words)> {
+    let mut all: Vec<(String, Words)> =
+        written(lang).into_iter().map(|(example, words)| (example.name, words)).collect();
+    let templates = Templates::builtin();
+    for example in example::sales() {
+        let example = example.in_language(lang);
+        let words = templates.write_sale(&example.letter).unwrap_or_else(|e| panic!("{lang} {}: {e}", example.name));
+        all.push((example.name, words));
+    }
+    all
+}
+
 /// A changed sentence must be seen by whoever changes it, before partners see it.
 #[test]
 fn letters_read_as_agreed() {
@@ -34,8 +47,8 @@ fn letters_read_as_agreed() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut complaints = Vec::new();
     for lang in ["en", "de"] {
-        for (example, words) in written(lang) {
-            let path = folder.join(lang).join(format!("{}.txt", example.name));
+        for (name, words) in all_written(lang) {
+            let path = folder.join(lang).join(format!("{}.txt", name));
             let now = format!("Subject: {}\n\n{}", words.subject, words.text);
             if update {
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -52,13 +65,13 @@ fn letters_read_as_agreed() {
 #[test]
 fn both_parts_say_the_same() {
     for lang in LANGUAGES {
-        for (example, words) in written(lang) {
+        for (name, words) in all_written(lang) {
             let body = words.html.split("<body").nth(1).unwrap();
             let page = visible(body);
             let html: BTreeSet<String> = tokens(&page);
             let text: BTreeSet<String> = tokens(&words.text);
             let missing: Vec<_> = html.symmetric_difference(&text).collect();
-            assert!(missing.is_empty(), "{lang} {}: only in one part: {missing:?}", example.name);
+            assert!(missing.is_empty(), "{lang} {}: only in one part: {missing:?}", name);
         }
     }
 }
@@ -96,10 +109,10 @@ fn tokens(text: &str) -> BTreeSet<String> {
 #[test]
 fn nothing_comes_from_the_network() {
     for lang in LANGUAGES {
-        for (example, words) in written(lang) {
+        for (name, words) in all_written(lang) {
             let html = words.html.to_lowercase();
             for sign in ["http://", "https://", "src=", "url(", "<img", "<script", "<link", "@import", "<iframe"] {
-                assert!(!html.contains(sign), "{lang} {}: {sign}", example.name);
+                assert!(!html.contains(sign), "{lang} {}: {sign}", name);
             }
             assert!(html.contains(&format!("<html lang=\"{lang}\"")), "{lang}");
             assert!(html.contains("prefers-color-scheme: dark") && html.contains("color-scheme: light dark"));
@@ -112,9 +125,9 @@ fn nothing_comes_from_the_network() {
 #[test]
 fn text_fits_a_terminal() {
     for lang in LANGUAGES {
-        for (example, words) in written(lang) {
+        for (name, words) in all_written(lang) {
             for line in words.text.lines().filter(|line| !line.starts_with("line ")) {
-                assert!(line.chars().count() <= 78, "{lang} {}: {line}", example.name);
+                assert!(line.chars().count() <= 78, "{lang} {}: {line}", name);
             }
             assert!(!words.subject.contains(['\n', '\r']) && words.subject.chars().count() <= 180);
         }
@@ -142,6 +155,7 @@ fn printed_commands_are_read_back() {
             ("undo", Verb::Undo),
             ("recalled", Verb::Recalled),
             ("too_late", Verb::TooLate),
+            ("release", Verb::Release),
         ];
         for (key, verb) in plain {
             assert_eq!(read(&word(key)).verb, verb, "{lang} {key}");
@@ -154,7 +168,12 @@ fn printed_commands_are_read_back() {
         assert!(hold.verb == Verb::Hold && matches!(hold.argument, Argument::For(_)), "{lang}: {hold:?}");
         let delegate = read(&format!("{} name@example.com", word("delegate")));
         assert!(delegate.verb == Verb::Delegate && delegate.argument == Argument::Address("name@example.com".into()));
-        for (_, words) in written(lang) {
+        let change = read(&format!("{} 20 qty = 8 price = 12.50", word("change")));
+        assert!(
+            change.verb == Verb::Change && matches!(&change.argument, Argument::Changes(all) if all.len() == 2),
+            "{lang}"
+        );
+        for (_, words) in all_written(lang) {
             for line in words.text.lines().filter(|line| line.starts_with(&word("ask"))) {
                 let asked = line.split("  ").next().unwrap();
                 assert_eq!(read(asked).verb, Verb::Ask, "{lang}: {asked}");
@@ -269,6 +288,47 @@ fn reminders_list_open_lines_only() {
     }
     let words = Templates::builtin().write(&example.letter()).unwrap();
     assert!(words.text.starts_with("Reply with APPROVE or DECLINE in the first line"), "{}", words.text);
+}
+
+/// What a customer reads must not hold our tolerances, our people, or our margins' words.
+#[test]
+fn customers_see_nothing_of_the_house() {
+    for lang in LANGUAGES {
+        for (name, words) in all_written(lang) {
+            let to_customer =
+                ["send_order_confirmation", "request_new_order", "reminder_request_new_order", "sale_question"];
+            if !to_customer.iter().any(|letter| name.starts_with(letter)) {
+                continue;
+            }
+            let all = format!("{}\n{}\n{}", words.subject, words.text, words.html);
+            for secret in ["anna@", "ben@", "2 %", "2\u{a0}%", "RELEASE", "FREIGEBEN"] {
+                assert!(!all.contains(secret), "{lang} {name}: {secret} in\n{}", words.text);
+            }
+        }
+    }
+}
+
+/// A customer who writes line ends, markup or HTML into a value must change nothing but that value.
+#[test]
+fn hostile_orders_stay_values() {
+    let nasty =
+        "x\r\nBcc: victim@x.example\r\n\r\n## Head\n| a | b |\n[[RELEASE]] **b** <script>alert(1)</script> {{ token }}";
+    for mut example in example::sales() {
+        let letter = &mut example.letter;
+        letter.order = nasty.into();
+        letter.customer.1 = nasty.into();
+        letter.comment = Some(nasty.into());
+        letter.customer_words = Some(nasty.into());
+        letter.delivery_address = Some(nasty.into());
+        for line in &mut letter.lines {
+            (line.article, line.name, line.reason) = (Some(nasty.into()), Some(nasty.into()), Some(nasty.into()));
+        }
+        let words = Templates::builtin().write_sale(letter).unwrap();
+        assert!(!words.subject.contains(['\n', '\r']), "{}", words.subject);
+        assert!(!words.html.contains("<script") && !words.html.contains("Head</h2>"), "{}", example.name);
+        let ready = answers(&words.html).iter().filter(|answer| answer.contains("RELEASE")).count();
+        assert!(ready <= 1, "{}: {ready}", example.name);
+    }
 }
 
 /// A partner who writes line ends, markup or HTML into a value must change nothing but that value.

@@ -278,10 +278,13 @@ fn try_one(file: &Path, wanted: Option<&str>, dir: &Path, explained: bool, as_js
     let limits = Limits::default();
     let mail = is_mail(file, &raw).then(|| Mail::parse(&raw));
     let name = file.file_name().map(|name| name.to_string_lossy().to_string()).unwrap_or_default();
-    let material = match &mail {
+    let mut material = match &mail {
         Some(mail) => Material::of_mail(mail, &limits, &mails::in_process),
         None => Material::of_file(&name, &raw, &mails::in_process),
     };
+    if mail.is_some() {
+        material.linked = samples::linked(file, &mails::in_process);
+    }
     let reading = match &chosen {
         Some(mapping) => mails::read_with(mapping, &material),
         None => mails::read_material(&material, &library, None),

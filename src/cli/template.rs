@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
 use crate::diagnostic::Diagnostic;
 use crate::mail::Address;
 use crate::mail::encode::{Automatic, Outgoing};
+use crate::model::TransmissionId;
 use crate::template::{self, Templates, Words, example};
 
 #[derive(Args, Debug)]
@@ -77,19 +79,37 @@ fn preview(templates: &Templates, wanted: &str, lang: &str, out: Option<PathBuf>
         return Ok(super::USAGE);
     }
     let name = wanted.to_lowercase();
-    let examples: Vec<_> = example::all()
-        .into_iter()
-        .filter(|one| name == "all" || one.name == name || one.letter_name() == name)
-        .collect();
-    if examples.is_empty() {
+    let wanted_one = |one: &str, letter: &str| name == "all" || one == name || letter == name;
+    let examples = example::all().into_iter().filter(|one| wanted_one(&one.name, one.letter_name()));
+    let sales = example::sales().into_iter().filter(|one| wanted_one(&one.name, one.letter_name()));
+    let mut written: Vec<Previewed> = Vec::new();
+    for example in examples {
+        let example = example.in_language(lang);
+        let letter = example.letter();
+        let words = templates.write(&letter);
+        let to = letter.reply_to.map(str::to_string);
+        written.push(Previewed {
+            name: example.name.clone(),
+            words,
+            id: letter.owed.id,
+            reply_to: to,
+            now: letter.now,
+        });
+    }
+    for example in sales {
+        let letter = example.in_language(lang);
+        let (name, letter) = (letter.name, letter.letter);
+        let words = templates.write_sale(&letter);
+        written.push(Previewed { name, words, id: letter.transmission, reply_to: letter.reply_to, now: letter.now });
+    }
+    if written.is_empty() {
         eprintln!("postern: there is no letter `{wanted}`; there are all, {}", letters().join(", "));
         return Ok(super::USAGE);
     }
     let mut listed = Vec::new();
-    for example in examples {
-        let example = example.in_language(lang);
-        let words = match templates.write(&example.letter()) {
-            Ok(words) => words,
+    for example in written {
+        let words = match &example.words {
+            Ok(words) => words.clone(),
             Err(complaint) => {
                 eprintln!("{}", complaint.draw(templates.source(&complaint.file), false));
                 return Ok(super::COMPLAINTS);
@@ -98,7 +118,7 @@ fn preview(templates: &Templates, wanted: &str, lang: &str, out: Option<PathBuf>
         match (&out, json) {
             (Some(dir), _) => {
                 std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
-                let mail = mail(&words, &example.letter())?;
+                let mail = mail(&words, &example)?;
                 let parts =
                     [("eml", mail), ("txt", with_subject(&words).into_bytes()), ("html", words.html.into_bytes())];
                 for (ending, bytes) in parts {
@@ -119,16 +139,25 @@ fn preview(templates: &Templates, wanted: &str, lang: &str, out: Option<PathBuf>
     Ok(super::DONE)
 }
 
+/// A letter of an invented order, written.
+struct Previewed {
+    name: String,
+    words: Result<Words, Diagnostic>,
+    id: TransmissionId,
+    reply_to: Option<String>,
+    now: Timestamp,
+}
+
 /// The mail as it would go out, from and to invented addresses.
-fn mail(words: &Words, letter: &template::Letter<'_>) -> anyhow::Result<Vec<u8>> {
+fn mail(words: &Words, letter: &Previewed) -> anyhow::Result<Vec<u8>> {
     let address = |address: &str| Address { name: None, address: address.to_string() };
     let outgoing = Outgoing {
         from: address("orders@gateway.example"),
         to: vec![address("reader@example.com")],
-        reply_to: letter.reply_to.map(address),
+        reply_to: letter.reply_to.as_deref().map(address),
         subject: words.subject.clone(),
         date: letter.now,
-        message_id: format!("{}.preview@gateway.example", letter.owed.id),
+        message_id: format!("{}.preview@gateway.example", letter.id),
         automatic: Automatic::Generated,
         text: words.text.clone(),
         html: Some(words.html.clone()),
@@ -148,6 +177,7 @@ fn with_subject(words: &Words) -> String {
 
 fn letters() -> Vec<String> {
     let mut names: Vec<String> = example::all().iter().map(|example| example.letter_name().to_string()).collect();
+    names.extend(example::sales().iter().map(|example| example.letter_name().to_string()));
     names.dedup();
     names
 }

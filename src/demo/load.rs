@@ -294,6 +294,7 @@ fn bare(number: usize, raw: Vec<u8>) -> MailTaken {
         order: None,
         responses: Vec::new(),
         mapping: None,
+        linked: Vec::new(),
     };
     MailTaken { record, raw: Some(raw) }
 }

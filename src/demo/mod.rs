@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "reading a JSON value by a key that is not there gives null")]
 
 pub mod load;
+pub mod order_system;
 pub mod paper;
 pub mod partners;
 pub mod sandbox;

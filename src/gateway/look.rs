@@ -14,21 +14,20 @@ use super::letter::{self, Fresh};
 use super::origin::DEFERRED;
 use super::take_in::taken;
 use super::{Gateway, Live};
-use crate::document::Limits;
 use crate::mail::Mail;
 use crate::mail::decision::{self, Argument, Lines as ReadLines, Scope as ReadScope, Verb as ReadVerb};
 use crate::mail::own_check::OwnCheck;
 use crate::mail::sort::{self, AutoReply, Dsn, Nature};
 use crate::mail::token::{self, Secret};
 use crate::mail::trust::{self, Trust};
-use crate::mapping::{self, MailReading};
+use crate::mapping::MailReading;
 use crate::model::policy::Trust as TrustPolicy;
 use crate::model::{
     Attempt, Digest, Fault, FaultCode, Field, HeadState, MailId, Message, MessageKind, OrderNumber, PartnerId, Pause,
     Place, Response, ResponseId, Said, Transmission, TransmissionKind, TransmissionStatus,
 };
 use crate::process::{Command, Decision, DecisionKind, Input, RecallAnswer, Received, Reread, Scope, Verb};
-use crate::store::{Commit, MailRecord, StoreError, TokenRecord};
+use crate::store::{Commit, Linked, MailRecord, StoreError, TokenRecord};
 use crate::wire::Drawer;
 
 /// Texts of headers kept in the record are cut here.
@@ -55,6 +54,8 @@ struct Finding {
     extra: Commit,
     order: Option<OrderNumber>,
     mapping: Option<String>,
+    /// Pages that its links led to.
+    linked: Vec<Linked>,
     /// A person should see it.
     review: bool,
 }
@@ -68,6 +69,7 @@ impl Finding {
             extra: Commit::default(),
             order: None,
             mapping: None,
+            linked: Vec::new(),
             review: false,
         }
     }
@@ -145,6 +147,7 @@ impl Gateway {
             order: finding.order.or_else(|| finding.inputs.first().map(|(number, _)| number.clone())),
             responses: Vec::new(),
             mapping: finding.mapping,
+            linked: finding.linked,
         };
         let fresh = Fresh::of(&mail, Arc::clone(&raw));
         let drawer = if finding.review { Drawer::Review } else { Drawer::Processed };
@@ -431,8 +434,18 @@ impl Gateway {
             finding.inputs.push((number, self.received(id, partner, message, answers, faults)));
             return Ok(finding);
         }
-        let reading = self.read(mail, partner, live);
-        self.sort_reading(id, mail, partner, reading, asked_order, answers)
+        let record = self.store().mail(id)?;
+        let read = self.read_linked(mail, Some(partner), record.as_ref(), true, live)?;
+        if let Some(why) = read.waits {
+            return Ok(Finding::new(super::link::DRAWER, why));
+        }
+        let mut finding = self.sort_reading(id, mail, partner, read.reading, asked_order, answers)?;
+        finding.linked = record.map(|record| record.linked).unwrap_or_default();
+        for (linked, bytes) in read.fetched {
+            finding.linked.push(linked);
+            finding.extra.blobs.push(bytes);
+        }
+        Ok(finding)
     }
 
     fn sort_reading(
@@ -527,10 +540,15 @@ impl Gateway {
         Ok(finding)
     }
 
-    /// What a partner's mail says, by a standard or by its mapping.
-    fn read(&self, mail: &Mail, partner: &PartnerId, live: &Live) -> MailReading {
-        let reader = |input: &crate::document::Input<'_>| (self.inner.reader)(input);
-        mapping::read_mail(mail, &live.library, Some(partner), &Limits::default(), &reader)
+    /// What a kept mail says now, by a standard or by its mapping, with the pages of then.
+    fn read(
+        &self,
+        mail: &Mail,
+        record: &MailRecord,
+        partner: &PartnerId,
+        live: &Live,
+    ) -> Result<MailReading, StoreError> {
+        Ok(self.read_linked(mail, Some(partner), Some(record), false, live)?.reading)
     }
 
     fn received(
@@ -661,7 +679,7 @@ impl Gateway {
     pub(super) fn read_again(&self, raw: &[u8], record: &MailRecord, response: &Response) -> Option<Reread> {
         let live = self.live();
         let mail = Mail::parse(raw);
-        let reading = self.read(&mail, &response.partner, &live);
+        let reading = self.read(&mail, record, &response.partner, &live).ok()?;
         let index = record.responses.iter().position(|id| *id == response.id).unwrap_or(0);
         let mut responses: Vec<_> =
             reading.messages.into_iter().filter(|read| read.message.kind == MessageKind::Response).collect();
@@ -717,6 +735,7 @@ impl Gateway {
             partner,
             order: finding.order.clone().or_else(|| finding.inputs.first().map(|(number, _)| number.clone())),
             mapping: finding.mapping.clone(),
+            linked: finding.linked.clone(),
             ..record
         };
         let mail = crate::store::MailTaken { record: record.clone(), raw: None };
@@ -758,7 +777,7 @@ impl Gateway {
                 let live = self.live();
                 let mail = Mail::parse(&raw);
                 let Some(partner) = &record.partner else { continue };
-                let reading = self.read(&mail, partner, &live);
+                let reading = self.read(&mail, &record, partner, &live)?;
                 if !reading.messages.is_empty() {
                     changes.push(serde_json::json!({"mail": record.id, "subject": record.subject, "now_read_by": reading.mapping}));
                 }

@@ -8,6 +8,7 @@ mod decide;
 pub mod desk;
 mod filled;
 mod letter;
+mod link;
 mod look;
 mod numbers;
 pub mod origin;
@@ -217,6 +218,10 @@ struct Inner {
     times: Mutex<Vec<u64>>,
     /// Mails whose origin could not be checked yet.
     deferred: origin::Deferred,
+    /// A test switch: links may lead to loopback addresses.
+    loopback_links: std::sync::atomic::AtomicBool,
+    /// When mails that wait for a page were looked at last.
+    links_tried: Mutex<link::Tried>,
 }
 
 impl Gateway {
@@ -238,6 +243,8 @@ impl Gateway {
                 answers: Mutex::default(),
                 times: Mutex::default(),
                 deferred: origin::Deferred::default(),
+                loopback_links: std::sync::atomic::AtomicBool::new(false),
+                links_tried: Mutex::default(),
             }),
         }
     }

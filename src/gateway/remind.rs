@@ -73,6 +73,9 @@ impl Gateway {
 
     /// Retention, alarms that stand, mailboxes that are silent.
     pub fn sweep(&self) -> Result<(), StoreError> {
+        if let Err(error) = self.follow_links_again() {
+            tracing::error!(%error, "mails that wait for a page could not be looked at");
+        }
         let live = self.live();
         let now = self.now();
         for (drawer, keep) in &live.loaded.config.retention {

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use toml::de::DeValue;
 
 use super::file::{Sink, Table, Value};
+use super::link::{self, LinkRule};
 use super::rule::{
     CellLine, Code, Codes, Column, FieldRule, Kind, LinesRule, Mapping, Matching, Pattern, Rows, Select, Side, Source,
     Status, TableRule, Whence,
@@ -30,7 +31,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("[match]", &["from", "subject", "attachment", "contains", "excludes", "language"]),
-    ("[source]", &["part"]),
+    ("[source]", &["part", "hosts", "url"]),
     ("[formats]", &["decimal", "thousands", "date", "locale", "currency", "price_per", "empty"]),
     ("[fields]", &["label", "side", "find", "between", "value", "css", "attr", "xpath", "cell", "from", "required"]),
     ("[table]", &["start", "first", "more", "skip", "end", "schedule", "columns"]),
@@ -83,8 +84,10 @@ fn read(sink: &mut Sink<'_>, name: &str) -> Option<Mapping> {
         let table = sink.table("[source]", value)?;
         table.only(sink, keys("[source]"));
         let part = need(sink, &table, "part")?;
-        sink.word("part", part, &Source::NAMES)
+        let part = sink.word("part", part, &Source::NAMES)?;
+        Some((part, link_rule(sink, &table, part)))
     });
+    let (source, link) = source.map_or((None, LinkRule::default()), |(part, link)| (Some(part), link));
     let mut price: Price = None;
     let formats = match root.get("formats") {
         Some(value) => formats(sink, value, &mut price),
@@ -112,6 +115,7 @@ fn read(sink: &mut Sink<'_>, name: &str) -> Option<Mapping> {
         matching: matching?,
         match_span: root.get("match").map_or(0..0, |value| value.span()),
         source: source?,
+        link,
         formats: formats?,
         fields,
         rows,
@@ -239,6 +243,29 @@ fn matching(sink: &mut Sink<'_>, value: &Value<'_>) -> Option<Matching> {
     let languages = Language::ALL.map(|language| (language, language.code()));
     let language = table.get("language").and_then(|value| sink.word("language", value, &languages));
     Some(Matching { from: addresses, subject, attachment, contains, excludes, language })
+}
+
+/// `hosts` and `url`: only links have them, and links need hosts.
+fn link_rule(sink: &mut Sink<'_>, table: &Table<'_, '_>, part: Source) -> LinkRule {
+    if part != Source::Link {
+        for key in ["hosts", "url"] {
+            if let Some(value) = table.get(key) {
+                let message = format!("`{key}` belongs to links");
+                sink.error("MAP018", value.span(), message, format!("the source is {}", part.name()));
+            }
+        }
+        return LinkRule::default();
+    }
+    let mut hosts = Vec::new();
+    for (host, span) in need(sink, table, "hosts").and_then(|value| sink.strings("hosts", value)).unwrap_or_default() {
+        if link::is_host(host) {
+            hosts.push(host.to_string());
+        } else {
+            let help = "\"portal.example.com\" or \"*.example.com\", in lower case; with a port only where it is not the usual one";
+            sink.error_help("MAP003", span, format!("`{host}` is no host"), "here", Some(help.into()));
+        }
+    }
+    LinkRule { hosts, url: table.get("url").and_then(|value| sink.pattern("url", value)) }
 }
 
 /// `price_per` when it is a column: its heads and its bytes.

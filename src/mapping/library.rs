@@ -157,6 +157,21 @@ fn file_name(path: &Path) -> Option<String> {
 impl Mapping {
     /// Why this mapping does not take the mail; `None` when it does.
     pub fn refuses(&self, material: &Material<'_>) -> Option<String> {
+        if let Some(reason) = self.refuses_mail(material) {
+            return Some(reason);
+        }
+        let parts = self.parts(material);
+        if parts.is_empty() {
+            return Some(format!("it has no {} part", self.source.name()));
+        }
+        if parts.iter().all(|(_, part)| self.refuses_part(part).is_some()) {
+            return parts.first().and_then(|(_, part)| self.refuses_part(part));
+        }
+        None
+    }
+
+    /// The same by sender, subject and names of attachments alone: what is known before a link is followed.
+    pub fn refuses_mail(&self, material: &Material<'_>) -> Option<String> {
         let m = &self.matching;
         let from = material.from.as_deref().unwrap_or_default();
         if !m.from.iter().any(|pattern| address_fits(pattern, from)) {
@@ -169,13 +184,6 @@ impl Mapping {
             && !material.files.iter().any(|file| attachment.is_match(&file.name))
         {
             return Some(format!("no attachment fits '{}'", attachment.written));
-        }
-        let parts = self.parts(material);
-        if parts.is_empty() {
-            return Some(format!("it has no {} part", self.source.name()));
-        }
-        if parts.iter().all(|(_, part)| self.refuses_part(part).is_some()) {
-            return parts.first().and_then(|(_, part)| self.refuses_part(part));
         }
         None
     }

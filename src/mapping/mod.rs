@@ -18,6 +18,7 @@ pub mod json;
 pub mod learn;
 pub mod library;
 mod lines;
+pub mod link;
 pub mod mails;
 pub mod material;
 pub mod read;

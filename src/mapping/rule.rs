@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
+use super::link::LinkRule;
 use super::value::Formats;
 use super::words::{self, Language};
 use super::xpath::XPath;
@@ -22,6 +23,8 @@ pub struct Mapping {
     /// The bytes of [match] in the file.
     pub match_span: std::ops::Range<usize>,
     pub source: Source,
+    /// Where links may lead; empty for other sources.
+    pub link: LinkRule,
     pub formats: Formats,
     pub fields: Vec<FieldRule>,
     pub rows: Option<Rows>,

@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 use super::library::{Choice, Library};
 use super::mails::{MailReading, read_with};
 use super::material::{Material, Reader};
-use super::rule::{Mapping, Status};
+use super::rule::{Mapping, Source, Status};
 use super::{json, structured};
 use crate::diagnostic::Diagnostic;
-use crate::document::Limits;
+use crate::document::{Input, Limits, Part};
 use crate::mail::Mail;
 
 /// One sample, read.
@@ -76,7 +76,8 @@ fn sample(mapping: &Mapping, library: &Library, path: &Path, reader: &Reader<'_>
     let raw = load(path)?;
     let mail = Mail::parse(&raw);
     let limits = Limits::default();
-    let material = Material::of_mail(&mail, &limits, reader);
+    let mut material = Material::of_mail(&mail, &limits, reader);
+    material.linked = linked(path, reader);
     let mut differences = Vec::new();
     if let Some(standard) = structured::read(&material) {
         differences.push(format!("no mapping is asked: it is a {}", standard.mapping.unwrap_or_default()));
@@ -103,6 +104,21 @@ fn sample(mapping: &Mapping, library: &Library, path: &Path, reader: &Reader<'_>
         differences.push(format!("{}: {error}", order_path.display()));
     }
     Ok(Sample { mail: path.to_path_buf(), reading, expected, differences })
+}
+
+/// The pages that a sample links to, as they lie beside it: `NAME.linked.html`, `NAME.linked-2.pdf` ...
+pub fn linked(mail: &Path, reader: &Reader<'_>) -> Vec<Part> {
+    let endings = ["", "-2", "-3"].into_iter().flat_map(|n| [format!("linked{n}.html"), format!("linked{n}.pdf")]);
+    let pages = endings.map(|ending| mail.with_extension(ending)).filter(|path| path.is_file());
+    pages
+        .filter_map(|path| Some((path.file_name()?.to_string_lossy().into_owned(), load(&path).ok()?)))
+        .flat_map(|(name, bytes)| {
+            let media_type = if name.ends_with(".pdf") { "application/pdf" } else { "text/html" };
+            let mut parts = reader(&Input { name: &name, media_type, bytes: &bytes });
+            parts.retain(|part| Source::Link.takes(part.kind));
+            parts
+        })
+        .collect()
 }
 
 pub(super) fn load(path: &Path) -> Result<Vec<u8>, String> {

@@ -70,6 +70,10 @@ struct Match {
 struct Source {
     /// What is read. Two fitting attachments are two messages.
     part: Part,
+    /// Hosts that a link may lead to, redirects included: `portal.example.com`, `*.example.com`. Needed for links.
+    hosts: Option<OneOrMore>,
+    /// Which links are meant; all to these hosts without it.
+    url: Option<String>,
 }
 
 #[derive(JsonSchema)]

@@ -69,6 +69,21 @@ pub struct MailRecord {
     pub responses: Vec<ResponseId>,
     /// The mapping or standard that read it.
     pub mapping: Option<String>,
+    /// Pages that its links led to, kept as they were found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub linked: Vec<Linked>,
+}
+
+/// A page that a mail links to, kept as a blob so that the mail can be read again the same way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Linked {
+    /// As it stands in the mail.
+    pub link: String,
+    /// Where it was found in the end.
+    pub url: String,
+    pub content_type: String,
+    pub digest: Digest,
+    pub fetched_at: Timestamp,
 }
 
 /// The whole dossier as it shall stand, decided on `dossier.revision`; the keeper stores it with that plus one.

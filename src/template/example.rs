@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::Letter;
+pub use super::example_sale::{SaleExample, sales};
 use crate::model::alarm::{Alarm, AlarmKind};
 use crate::model::owed::{About, AlarmNews, Outcome, Receipt};
 use crate::model::response::RecallState;

@@ -118,7 +118,7 @@ impl Sample {
     }
 }
 
-fn place_words(place: &Place, language: &Language) -> String {
+pub fn place_words(place: &Place, language: &Language) -> String {
     let key = format!("place.{}", place.part);
     let part = if language.has(&key) { language.text(&key).to_string() } else { place.part.clone() };
     match &place.spot {

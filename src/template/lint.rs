@@ -129,7 +129,7 @@ fn written(templates: &Templates, compiled: &Compiled) -> Vec<Diagnostic> {
             let chain = Chain { file, channel, partner, level: 0 };
             let Some(chain) = chain.top(3, code, &templates.sources) else { continue };
             let path = chain.path(code, &templates.sources).unwrap_or_default();
-            match compiled.render(&templates.sources, &chain, &view, &frame.zone) {
+            match compiled.render(&templates.sources, &chain, &view, view.reply_to.as_deref(), &frame.zone) {
                 Ok(words) => {
                     for (part, text) in [("subject", &words.subject), ("text", &words.text)] {
                         if text.trim().is_empty() {
@@ -138,6 +138,23 @@ fn written(templates: &Templates, compiled: &Compiled) -> Vec<Diagnostic> {
                         }
                     }
                 }
+                Err(complaint) => complaints.push(complaint),
+            }
+        }
+    }
+    for example in example::sales() {
+        let example = example.in_language(code);
+        let letter = &example.letter;
+        let Ok(file) = super::file_of_sale(letter) else { continue };
+        for channel in std::iter::once(&String::new()).chain(&channels) {
+            let mut own = letter.clone();
+            own.customer.0.clone_from(channel);
+            match compiled.write_sale(&templates.sources, &own, file) {
+                Ok(words) if words.subject.trim().is_empty() || words.text.trim().is_empty() => {
+                    let message = format!("the subject or text of `{}` is empty", example.name);
+                    complaints.push(Diagnostic::error("TPL017", message).in_file(&format!("{code}/{file}")));
+                }
+                Ok(_) => {}
                 Err(complaint) => complaints.push(complaint),
             }
         }

@@ -36,12 +36,14 @@
 
 mod deviation;
 pub mod example;
+mod example_sale;
 mod fault;
 mod html;
 mod language;
 mod lint;
 mod markup;
 pub mod sale;
+mod sale_view;
 pub(crate) mod sources;
 mod text;
 mod variables;
@@ -63,6 +65,8 @@ use crate::model::owed::About;
 use crate::model::{Dossier, Owed, Policies, TransmissionKind};
 use language::Language;
 pub use lint::lint;
+use sale::{SaleAbout, SaleLetter};
+use sale_view::SaleView;
 use sources::{Chain, Sources};
 pub use variables::{Variable, variables};
 use view::{Frame, View};
@@ -191,6 +195,38 @@ impl Templates {
         let compiled = compiled.ok_or_else(|| Diagnostic::error("TPL002", "no English letters are at hand"))?;
         compiled.write(&self.sources, letter, &frame, file)
     }
+
+    /// Writes a letter about an order by mail. Blocks of `channel/CUSTOMER/` stand over the language's.
+    pub fn write_sale(&self, letter: &SaleLetter) -> Result<Words, Diagnostic> {
+        let file = file_of_sale(letter)?;
+        let own = |lang: &str| self.sources.contains_key(&format!("{lang}/{file}"));
+        let compiled = self.languages.get(&letter.language).filter(|one| own(&one.language.code));
+        let compiled = compiled.or_else(|| self.languages.get("en"));
+        let compiled = compiled.ok_or_else(|| Diagnostic::error("TPL002", "no English letters are at hand"))?;
+        compiled.write_sale(&self.sources, letter, file)
+    }
+}
+
+/// The file of a letter about an order by mail.
+fn file_of_sale(letter: &SaleLetter) -> Result<&'static str, Diagnostic> {
+    use TransmissionKind as Kind;
+    let missing = |what: &dyn std::fmt::Display| {
+        Err(Diagnostic::error("TPL003", format!("there is no letter about an order by mail for {what}")))
+    };
+    let file = match (&letter.about, letter.kind) {
+        (SaleAbout::Reminder { of_kind: Kind::ConfirmOrder, .. }, _) => "reminder_confirm_order.j2",
+        (SaleAbout::Reminder { of_kind: Kind::RequestNewOrder, .. }, _) => "reminder_request_new_order.j2",
+        (SaleAbout::Reminder { of_kind, .. }, _) => return missing(of_kind),
+        (SaleAbout::Receipt(_), _) => "sale_receipt.j2",
+        (SaleAbout::Withdrawal { .. }, _) => "sale_withdrawal.j2",
+        (SaleAbout::Question { .. }, _) => "sale_question.j2",
+        (SaleAbout::Faults(_) | SaleAbout::Declined { .. }, _) => "request_new_order.j2",
+        (SaleAbout::Order, Kind::SendOrder) => "send_order.j2",
+        (SaleAbout::Order, Kind::ConfirmOrder) => "confirm_order.j2",
+        (SaleAbout::Order, Kind::SendOrderConfirmation) => "send_order_confirmation.j2",
+        (SaleAbout::Order, other) => return missing(&other),
+    };
+    Ok(file)
 }
 
 /// The file of a letter.
@@ -285,10 +321,27 @@ impl Compiled {
         let chain = Chain { file, channel: &channel, partner: &partner, level: 0 };
         let chain = chain.top(3, &self.language.code, sources).unwrap_or(chain);
         let view = View::of(letter, frame, &self.language);
-        self.render(sources, &chain, &view, &frame.zone)
+        self.render(sources, &chain, &view, view.reply_to.as_deref(), &frame.zone)
     }
 
-    fn render(&self, sources: &Sources, chain: &Chain<'_>, view: &View, zone: &TimeZone) -> Result<Words, Diagnostic> {
+    fn write_sale(&self, sources: &Sources, letter: &SaleLetter, file: &str) -> Result<Words, Diagnostic> {
+        let prefix = format!("channel/{}/", letter.customer.0);
+        let known = sources.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix));
+        let channel = if known && !letter.customer.0.contains('|') { letter.customer.0.as_str() } else { "" };
+        let chain = Chain { file, channel, partner: "", level: 0 };
+        let chain = chain.top(3, &self.language.code, sources).unwrap_or(chain);
+        let view = SaleView::of(letter, &self.language);
+        self.render(sources, &chain, &view, view.reply_to.as_deref(), &sale_view::zone(letter))
+    }
+
+    fn render<V: serde::Serialize>(
+        &self,
+        sources: &Sources,
+        chain: &Chain<'_>,
+        view: &V,
+        reply_to: Option<&str>,
+        zone: &TimeZone,
+    ) -> Result<Words, Diagnostic> {
         let complain = |error: Error| self.diagnostic(&error, sources);
         let template = self.environment.get_template(&chain.name()).map_err(complain)?;
         let context = minijinja::context! { zone => zone.iana_name().unwrap_or("UTC"), ..Value::from(Serde(view)) };
@@ -296,7 +349,7 @@ impl Compiled {
         let (subject, body) = markup::split_subject(&source);
         let subject = cut(&subject, SUBJECT_CHARS_MAX);
         let blocks = markup::parse(body);
-        let answers = html::Answers { to: view.reply_to.as_deref(), subject: &subject };
+        let answers = html::Answers { to: reply_to, subject: &subject };
         let content = html::render(&blocks, &answers);
         let page = self.environment.get_template(FRAME).map_err(complain)?;
         let html = page

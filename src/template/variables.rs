@@ -11,8 +11,33 @@ pub struct Variable {
 
 const REQUEST: &[&str] = &["request_new_response", "reminder_request_new_response"];
 const QUESTION: &[&str] = &["confirm_response", "reminder_confirm_response", "receipt"];
+const DECIDE: &[&str] = &[
+    "confirm_response",
+    "reminder_confirm_response",
+    "receipt",
+    "confirm_order",
+    "reminder_confirm_order",
+    "sale_receipt",
+];
+const TOTAL: &[&str] = &[
+    "confirm_response",
+    "reminder_confirm_response",
+    "send_response_initial",
+    "send_response_continuous",
+    "create_documents",
+    "send_order_confirmation",
+];
 const RECALL: &[&str] = &["send_order_recall", "reminder_send_order_recall", "withdrawal"];
-const REMINDER: &[&str] = &["reminder_request_new_response", "reminder_confirm_response", "reminder_send_order_recall"];
+const REMINDER: &[&str] = &[
+    "reminder_request_new_response",
+    "reminder_confirm_response",
+    "reminder_send_order_recall",
+    "reminder_confirm_order",
+    "reminder_request_new_order",
+];
+const FAULTS: &[&str] =
+    &["request_new_response", "reminder_request_new_response", "request_new_order", "reminder_request_new_order"];
+const RECEIPT: &[&str] = &["receipt", "sale_receipt"];
 const LINES: &[&str] = &[
     "confirm_response",
     "reminder_confirm_response",
@@ -21,6 +46,17 @@ const LINES: &[&str] = &[
     "create_documents",
 ];
 const ALL: &[&str] = &[];
+const SALE: &[&str] = &[
+    "send_order",
+    "confirm_order",
+    "reminder_confirm_order",
+    "send_order_confirmation",
+    "request_new_order",
+    "reminder_request_new_order",
+    "sale_question",
+    "sale_receipt",
+    "sale_withdrawal",
+];
 
 #[rustfmt::skip]
 const VARIABLES: &[(&str, &str, &[&str])] = &[
@@ -52,17 +88,17 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("due",                          "when we remind (| time)", ALL),
     ("ordered[]",                    "the partner's positions as ordered: position, article, name, quantity, unit, price, date", ALL),
     ("fill_in",                      "the block to fill in (| verbatim)", REQUEST),
-    ("faults[].code",                "e.g. MISSING_DATE", REQUEST),
-    ("faults[].position",            "the order's line number, where known", REQUEST),
+    ("faults[].code",                "e.g. MISSING_DATE", FAULTS),
+    ("faults[].position",            "the order's line number, where known", FAULTS),
     ("faults[].article",             "its article number", REQUEST),
-    ("faults[].said",                "what is wrong, in words", REQUEST),
-    ("faults[].read",                "what was read there", REQUEST),
-    ("faults[].place",               "where in the mail, in words", REQUEST),
-    ("faults[].needed",              "what is needed, in words", REQUEST),
+    ("faults[].said",                "what is wrong, in words", FAULTS),
+    ("faults[].read",                "what was read there", FAULTS),
+    ("faults[].place",               "where in the mail, in words", FAULTS),
+    ("faults[].needed",              "what is needed, in words", FAULTS),
     ("faults[].example",             "an example from the order", REQUEST),
-    ("expires",                      "when the question ends (| time)", QUESTION),
-    ("asked[]",                      "the addresses that are asked", QUESTION),
-    ("next_asked[]",                 "the addresses that are asked next", QUESTION),
+    ("expires",                      "when the question ends (| time)", DECIDE),
+    ("asked[]",                      "the addresses that are asked", DECIDE),
+    ("next_asked[]",                 "the addresses that are asked next", DECIDE),
     ("deviations[].code",            "e.g. PRICE_CHANGED; deviations in question that are still open", QUESTION),
     ("deviations[].what",            "the code in words", QUESTION),
     ("deviations[].position",        "the line number; none for an added article", QUESTION),
@@ -76,10 +112,10 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("deviations[].impact_amount",   "the same as a number", QUESTION),
     ("deviations[].days",            "days later (earlier below zero)", QUESTION),
     ("deviations[].within",          "false here; true in `within[]`", QUESTION),
-    ("within[]",                     "deviations within tolerance, same fields", QUESTION),
-    ("impact",                       "the sum of all impacts (| signed_money(currency))", QUESTION),
+    ("within[]",                     "deviations within tolerance, same fields", DECIDE),
+    ("impact",                       "the sum of all impacts (| signed_money(currency))", DECIDE),
     ("days_late",                    "the latest delivery, in days after the wish (| days)", QUESTION),
-    ("open[]",                       "line numbers still in question (| lines)", QUESTION),
+    ("open[]",                       "line numbers still in question (| lines)", DECIDE),
     ("as_ordered[]",                 "line numbers confirmed as ordered", QUESTION),
     ("approved[]",                   "line numbers approved already", QUESTION),
     ("declined[]",                   "line numbers declined already", QUESTION),
@@ -101,7 +137,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("lines[].schedule[]",           "several deliveries: quantity, date", LINES),
     ("lines[].filled[]",             "fields that were filled in from the order, in words", LINES),
     ("more_lines",                   "how many further lines stand in the attached data", LINES),
-    ("total",                        "confirmed and later quantities at their prices; none where a price is missing", LINES),
+    ("total",                        "confirmed and later quantities at their prices; none where a price is missing", TOTAL),
     ("recall.reason",                "why, as the decision says", RECALL),
     ("recall.asked_at",              "when it was asked (| time); none at first", RECALL),
     ("recall.positions[].position",  "the line number", RECALL),
@@ -110,23 +146,73 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("recall.positions[].quantity",  "how much is recalled (| quantity(unit))", RECALL),
     ("recall.positions[].unit",      "the unit", RECALL),
     ("recall.positions[].why[]",     "the deviations that were declined, in words", RECALL),
-    ("receipt.outcome",              "decided, partly, already_decided, no_longer_asked, not_understood, comment, asked, on_hold, delegated, status, help, recall_answered, undone", &["receipt"]),
-    ("receipt.lines[].said",         "a line of the reply", &["receipt"]),
-    ("receipt.lines[].read_as",      "how it was read", &["receipt"]),
-    ("receipt.approved[]",           "line numbers approved", &["receipt"]),
-    ("receipt.declined[]",           "line numbers declined", &["receipt"]),
-    ("receipt.open[]",               "line numbers still open", &["receipt"]),
-    ("receipt.detail",               "until when it is held, who was asked, who decided before", &["receipt"]),
+    ("receipt.outcome",              "decided, partly, already_decided, no_longer_asked, not_understood, comment, asked, on_hold, delegated, status, help, recall_answered, undone", RECEIPT),
+    ("receipt.lines[].said",         "a line of the reply", RECEIPT),
+    ("receipt.lines[].read_as",      "how it was read", RECEIPT),
+    ("receipt.approved[]",           "line numbers approved", RECEIPT),
+    ("receipt.declined[]",           "line numbers declined", RECEIPT),
+    ("receipt.open[]",               "line numbers still open", RECEIPT),
+    ("receipt.detail",               "until when it is held, who was asked, who decided before", RECEIPT),
     ("reminder.of",                  "the transmission that is unanswered, e.g. T5", REMINDER),
     ("reminder.of_kind",             "its type", REMINDER),
     ("reminder.count",               "the first, second ... reminder", REMINDER),
     ("reminder.asked_at",            "when it was asked (| time)", REMINDER),
     ("unanswered.positions[]",       "positions nobody answered, as `ordered[]`", &["unanswered"]),
     ("unanswered.count",             "the first, second ... reminder", &["unanswered"]),
-    ("withdrawal.of",                "the question that was taken back, e.g. T5", &["withdrawal"]),
-    ("withdrawal.reason",            "why", &["withdrawal"]),
-    ("question.by",                  "the approver who asks; partners are not told by the builtin letter", &["question"]),
-    ("question.text[]",              "lines of the question (| quote)", &["question"]),
+    ("withdrawal.of",                "the question that was taken back, e.g. T5", &["withdrawal", "sale_withdrawal"]),
+    ("withdrawal.reason",            "why", &["withdrawal", "sale_withdrawal"]),
+    ("question.by",                  "the approver who asks; partners are not told by the builtin letter", &["question", "sale_question"]),
+    ("question.text[]",              "lines of the question (| quote)", &["question", "sale_question"]),
+    ("sale",                         "our number of an order by mail, e.g. S12; none in letters about responses", ALL),
+    ("order_system_number",          "the number the order system gave the order", SALE),
+    ("changed",                      "the customer changed an order that was known before", SALE),
+    ("customer.id",                  "the customer in the configuration", SALE),
+    ("customer.name",                "as people call it", SALE),
+    ("customer_number",              "our number of the customer", SALE),
+    ("seller",                       "who signs", SALE),
+    ("seller_address[]",             "lines of our address", SALE),
+    ("received_at",                  "when the customer's mail came (| time)", SALE),
+    ("ordered_on",                   "the customer's date of the order (| date)", SALE),
+    ("billing_address[]",            "lines of the invoice address", SALE),
+    ("delivery_address[]",           "lines of the delivery address", SALE),
+    ("contact",                      "the customer's contact", SALE),
+    ("payment_terms",                "as they stand in the order", SALE),
+    ("delivery_terms",               "as they stand in the order", SALE),
+    ("comment[]",                    "lines of the customer's comment on the order (| quote)", SALE),
+    ("answered",                     "the order system has answered", SALE),
+    ("items[].position",             "the line number; none for an added line", SALE),
+    ("items[].article",              "the article number", SALE),
+    ("items[].name",                 "the article's name", SALE),
+    ("items[].state",                "as_ordered, changed, canceled, added", SALE),
+    ("items[].stands",               "the same in words", SALE),
+    ("items[].quantity",             "as it will be delivered (| quantity(item.unit))", SALE),
+    ("items[].unit",                 "the unit", SALE),
+    ("items[].price",                "the net price of one unit (| money(currency))", SALE),
+    ("items[].amount",               "quantity times price (| money(currency))", SALE),
+    ("items[].date",                 "when it comes (| date)", SALE),
+    ("items[].ordered",              "quantity, price and date as ordered, in words", SALE),
+    ("items[].confirmed",            "and as the order system has it", SALE),
+    ("items[].substitute",           "the article that comes instead", SALE),
+    ("items[].changes[]",            "what is other than ordered, in words", SALE),
+    ("items[].comment",              "the customer's comment on the line", SALE),
+    ("items[].reason",               "what the order system or the sales desk says of the line", SALE),
+    ("more_items",                   "how many further lines stand in the attached data", SALE),
+    ("differences[].code",           "PRICE, QUANTITY, DATE, ARTICLE, MISSING, ADDED ...; differences beyond tolerance", SALE),
+    ("differences[].what",           "the code in words", SALE),
+    ("differences[].position",       "the line number; none for the order as a whole or an added line", SALE),
+    ("differences[].article",        "the article number", SALE),
+    ("differences[].ordered",        "in words, as are the next three", SALE),
+    ("differences[].confirmed",      "", SALE),
+    ("differences[].difference",     "with its sign", SALE),
+    ("differences[].tolerance",      "what would have been accepted; empty for customers", SALE),
+    ("differences[].impact",         "what it costs the customer; none for customers", SALE),
+    ("differences[].within",         "false here; true in `within[]`", SALE),
+    ("differences[].sentence",       "the difference as one sentence", SALE),
+    ("changes[]",                    "ready CHANGE commands that bring lines back to the order", SALE),
+    ("example",                      "the first of them", SALE),
+    ("customer_words[]",             "lines of the customer's mail (| quote)", SALE),
+    ("faults[].detail",              "more about a fault of an order", SALE),
+    ("reason",                       "why an order is not accepted", SALE),
     ("alarm.id",                     "e.g. A3", &["alarm"]),
     ("alarm.kind",                   "e.g. FAULTY", &["alarm"]),
     ("alarm.title",                  "in words", &["alarm"]),
@@ -157,6 +243,7 @@ pub fn top_names() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::sale_view::SaleView;
     use crate::template::view::{Frame, View};
     use crate::template::{example, language::Language, sources::builtin};
     use std::collections::BTreeSet;
@@ -170,6 +257,10 @@ mod tests {
         for example in example::all() {
             let letter = example.letter();
             let view = View::of(&letter, &Frame::of(&letter), &language);
+            collect("", &serde_json::to_value(&view).unwrap(), &mut seen);
+        }
+        for example in example::sales() {
+            let view = SaleView::of(&example.letter, &language);
             collect("", &serde_json::to_value(&view).unwrap(), &mut seen);
         }
         // Lists of the same shape as another one are told of once.

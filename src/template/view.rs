@@ -147,6 +147,8 @@ pub struct View {
     pub partner: Option<Party>,
     pub channel: Option<Party>,
     pub response: Option<ResponseView>,
+    /// Always none: letters about orders by mail have a view of their own.
+    pub sale: Option<String>,
     pub token: Option<String>,
     pub reply_to: Option<String>,
     pub partner_words: Option<Vec<String>>,
@@ -339,6 +341,7 @@ impl View {
                 let name = letter.policies.channels.get(id).map_or("", |channel| channel.name.as_str());
                 party(id.as_str(), name)
             }),
+            sale: None,
             response: response.map(|response| ResponseView {
                 id: response.id.to_string(),
                 response_type: response.response_type,
@@ -458,12 +461,12 @@ fn stands(status: Status, language: &Language) -> String {
     language.get(&key).unwrap_or_else(|| language.text("stands.OTHER")).to_string()
 }
 
-fn party(id: &str, name: &str) -> Party {
+pub fn party(id: &str, name: &str) -> Party {
     Party { id: id.to_string(), name: if name.is_empty() { id } else { name }.to_string() }
 }
 
 /// The partner's own words, without trailing blank lines, cut where nobody reads on.
-fn quoted(words: &str) -> Vec<String> {
+pub fn quoted(words: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut chars = 0;
     for line in words.trim().lines() {

@@ -15,8 +15,10 @@ pub mod login;
 pub mod maildir;
 pub mod net;
 pub mod order_system;
+pub mod public;
 pub mod smtp;
 pub mod utf7;
+pub mod web;
 
 use std::time::Duration;
 

@@ -36,6 +36,7 @@ pub fn mail(id: u64, words: &str, drawer: &str) -> MailTaken {
         order: None,
         responses: Vec::new(),
         mapping: None,
+        linked: Vec::new(),
     };
     MailTaken { record, raw: Some(raw) }
 }

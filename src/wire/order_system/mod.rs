@@ -5,6 +5,11 @@
 //! with 200) before the gateway has committed it and says so by [`OrderSystem::settle`]. What is not settled comes
 //! again. It must never know what an order or an answer says: bytes go out, bytes come in.
 
+pub mod file_drop;
+pub mod http;
+pub mod signature;
+mod webhook;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -78,6 +83,8 @@ pub struct Answer {
     pub key: Option<String>,
     /// The order system's number of the order, where the envelope says it.
     pub reference: Option<String>,
+    /// Why the body is not all here (too large): it cannot be understood, only kept and shown.
+    pub unread: Option<String>,
 }
 
 /// What became of an answer, once it is committed.
@@ -90,5 +97,5 @@ pub enum Verdict {
     Refused { reason: String },
 }
 
-/// An answer above this is refused unread.
+/// An answer above this is not read.
 pub const ANSWER_BYTES_MAX: usize = 8 << 20;
