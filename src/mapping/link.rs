@@ -34,14 +34,15 @@ pub struct Wanted {
 /// Links of one mail that are looked at, and fetched.
 const LINKS_MAX: usize = 500;
 pub const FETCHED_MAX: usize = 3;
+const LINK_BYTES_MAX: usize = 2_048;
 const HTML_BYTES_MAX: usize = 4 << 20;
 
 #[expect(clippy::unwrap_used, reason = "constants, compiled by the tests")]
 static HREF: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i)\bhref\s*=\s*(?:"([^"<>]{1,4096})"|'([^'<>]{1,4096})'|([^\s"'<>]{1,4096}))"#).unwrap()
+    Regex::new(r#"(?i)\bhref\s*=\s*(?:"([^"<>]+)"|'([^'<>]+)'|([^\s"'<>]+))"#).unwrap()
 });
 #[expect(clippy::unwrap_used, reason = "constants, compiled by the tests")]
-static BARE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?i)\bhttps?://[^\s<>"'`\\^{}|]{1,2048}"#).unwrap());
+static BARE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?i)\bhttps?://[^\s<>"'`\\^{}|]+"#).unwrap());
 
 /// The links that mappings want read, when no mapping reads the mail without them. Several layouts of one partner may
 /// want one link.

@@ -34,14 +34,17 @@
 //!
 //! The variables are listed by [`variables`] (`postern template variables LETTER`).
 
+mod confirmation;
 mod deviation;
 pub mod example;
 mod example_sale;
 mod fault;
+pub mod house_xml;
 mod html;
 mod language;
 mod lint;
 mod markup;
+mod paper;
 pub mod sale;
 mod sale_view;
 pub(crate) mod sources;
@@ -194,6 +197,13 @@ impl Templates {
         let compiled = compiled.or_else(|| self.languages.get("en"));
         let compiled = compiled.ok_or_else(|| Diagnostic::error("TPL002", "no English letters are at hand"))?;
         compiled.write(&self.sources, letter, &frame, file)
+    }
+
+    /// The order confirmation as a PDF, in the letter's language; the same letter gives the same bytes.
+    pub fn confirmation_pdf(&self, letter: &SaleLetter) -> Result<Vec<u8>, String> {
+        let compiled = self.languages.get(&letter.language).or_else(|| self.languages.get("en"));
+        let compiled = compiled.ok_or("no English words are at hand")?;
+        confirmation::pdf(letter, &compiled.language)
     }
 
     /// Writes a letter about an order by mail. Blocks of `channel/CUSTOMER/` stand over the language's.

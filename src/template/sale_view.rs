@@ -79,6 +79,8 @@ pub struct SaleView {
     pub reminder: Option<ReminderView>,
     pub withdrawal: Option<WithdrawalView>,
     pub question: Option<QuestionView>,
+    #[serde(skip)]
+    pub zone: TimeZone,
 }
 
 /// A line as it will be delivered (as ordered, before the order system answered).
@@ -229,6 +231,7 @@ impl SaleView {
                 SaleAbout::Question { by, text } => Some(QuestionView { by: by.clone(), text: quoted(text) }),
                 _ => None,
             },
+            zone,
         }
     }
 }
