@@ -75,7 +75,15 @@ fn every_language_is_set() {
     for (lang, words) in [
         ("de", ["Auftragsbestätigung SO-90417", "Menge 8 PCE statt 10 PCE", "Summe netto 3.132,80 €", "Einzelpreis"]),
         ("sv", ["Orderbekräftelse SO-90417", "Antal 8 PCE i stället för 10 PCE", "Summa netto 3 132,80 €", "À-pris"]),
-        ("fr", ["Confirmation de commande SO-90417", "Quantité 8 PCE au lieu de 10 PCE", "Total net 3 132,80 €", "Prix unitaire"]),
+        (
+            "fr",
+            [
+                "Confirmation de commande SO-90417",
+                "Quantité 8 PCE au lieu de 10 PCE",
+                "Total net 3 132,80 €",
+                "Prix unitaire",
+            ],
+        ),
     ] {
         let all = rows(&paper(&example("send_order_confirmation", lang)));
         for wanted in words {
@@ -83,11 +91,14 @@ fn every_language_is_set() {
         }
     }
     let mut other = example("send_order_confirmation", "en");
-    for (line, name) in other.letter.lines.iter_mut().zip(["Стул офисный", "Καρέκλα γραφείου", "Křeslo židle žluť", "Ghế văn phòng"]) {
+    for (line, name) in
+        other.letter.lines.iter_mut().zip(["Стул офисный", "Καρέκλα γραφείου", "Křeslo židle žluť", "Ghế văn phòng"])
+    {
         line.name = Some(name.into());
     }
     let all = rows(&paper(&other));
-    for name in ["Стул офисный", "Καρέκλα γραφείου", "Křeslo židle žluť", "Ghế văn phòng"] {
+    for name in ["Стул офисный", "Καρέκλα γραφείου", "Křeslo židle žluť", "Ghế văn phòng"]
+    {
         assert!(all[0].iter().any(|row| row.contains(name)), "{name}\n{}", all[0].join("\n"));
     }
 }

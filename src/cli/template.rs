@@ -3,14 +3,14 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use crate::diagnostic::Diagnostic;
 use crate::mail::Address;
-use crate::mail::encode::{Automatic, Outgoing};
-use crate::model::TransmissionId;
+use crate::mail::encode::{Automatic, Enclosure, Outgoing};
+use crate::model::{TransmissionId, TransmissionKind};
 use crate::template::{self, Templates, Words, example};
 
 #[derive(Args, Debug)]
@@ -30,7 +30,7 @@ enum TemplateCommand {
         /// A folder of letters over the builtin ones.
         #[arg(long, value_name = "DIR")]
         templates: Option<PathBuf>,
-        /// Writes NAME.eml, NAME.txt and NAME.html here.
+        /// Writes NAME.eml, NAME.txt and NAME.html here, and NAME.pdf where paper goes along.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// Writes a JSON list of {name, subject, text, html} to stdout.
@@ -94,13 +94,23 @@ fn preview(templates: &Templates, wanted: &str, lang: &str, out: Option<PathBuf>
             id: letter.owed.id,
             reply_to: to,
             now: letter.now,
+            pdf: None,
         });
     }
     for example in sales {
         let letter = example.in_language(lang);
         let (name, letter) = (letter.name, letter.letter);
         let words = templates.write_sale(&letter);
-        written.push(Previewed { name, words, id: letter.transmission, reply_to: letter.reply_to, now: letter.now });
+        let is_paper = letter.kind == TransmissionKind::SendOrderConfirmation;
+        let pdf = if is_paper { Some(templates.confirmation_pdf(&letter).map_err(|why| anyhow!(why))?) } else { None };
+        written.push(Previewed {
+            name,
+            words,
+            id: letter.transmission,
+            reply_to: letter.reply_to,
+            now: letter.now,
+            pdf,
+        });
     }
     if written.is_empty() {
         eprintln!("postern: there is no letter `{wanted}`; there are all, {}", letters().join(", "));
@@ -121,7 +131,8 @@ fn preview(templates: &Templates, wanted: &str, lang: &str, out: Option<PathBuf>
                 let mail = mail(&words, &example)?;
                 let parts =
                     [("eml", mail), ("txt", with_subject(&words).into_bytes()), ("html", words.html.into_bytes())];
-                for (ending, bytes) in parts {
+                let paper = example.pdf.iter().map(|bytes| ("pdf", bytes.clone()));
+                for (ending, bytes) in parts.into_iter().chain(paper) {
                     let path = dir.join(format!("{}.{ending}", example.name));
                     std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
                     eprintln!("{}", path.display());
@@ -146,6 +157,8 @@ struct Previewed {
     id: TransmissionId,
     reply_to: Option<String>,
     now: Timestamp,
+    /// The order confirmation on paper.
+    pdf: Option<Vec<u8>>,
 }
 
 /// The mail as it would go out, from and to invented addresses.
@@ -161,9 +174,14 @@ fn mail(words: &Words, letter: &Previewed) -> anyhow::Result<Vec<u8>> {
         automatic: Automatic::Generated,
         text: words.text.clone(),
         html: Some(words.html.clone()),
+        enclosures: letter.pdf.iter().map(enclosed).collect(),
         ..Outgoing::default()
     };
     Ok(outgoing.build(None)?)
+}
+
+fn enclosed(pdf: &Vec<u8>) -> Enclosure {
+    Enclosure { name: "confirmation.pdf".into(), media_type: "application/pdf".into(), bytes: pdf.clone() }
 }
 
 /// A reader that has seen enough (`| head`) is no error.

@@ -38,9 +38,8 @@ const LINK_BYTES_MAX: usize = 2_048;
 const HTML_BYTES_MAX: usize = 4 << 20;
 
 #[expect(clippy::unwrap_used, reason = "constants, compiled by the tests")]
-static HREF: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i)\bhref\s*=\s*(?:"([^"<>]+)"|'([^'<>]+)'|([^\s"'<>]+))"#).unwrap()
-});
+static HREF: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"(?i)\bhref\s*=\s*(?:"([^"<>]+)"|'([^'<>]+)'|([^\s"'<>]+))"#).unwrap());
 #[expect(clippy::unwrap_used, reason = "constants, compiled by the tests")]
 static BARE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?i)\bhttps?://[^\s<>"'`\\^{}|]+"#).unwrap());
 

@@ -42,8 +42,7 @@ pub fn pdf(letter: &SaleLetter, language: &Language) -> Result<Vec<u8>, String> 
     writer.foot();
     let sheets = writer.numbered(&title);
     let id = format!("{} {}", view.transmission, view.sale);
-    let about =
-        About { title: &title, author: &view.seller, language: &language.code, id: &id, made_at: letter.now };
+    let about = About { title: &title, author: &view.seller, language: &language.code, id: &id, made_at: letter.now };
     paper::pdf(&sheets, &about)
 }
 
@@ -228,8 +227,7 @@ impl Writer<'_> {
             cells.iter().zip(COLUMNS).map(|(cell, (_, most, _))| wrap(cell, style, most)).collect();
         let small = Style { size: 8.0, ..PLAIN };
         let words: Vec<String> = item.changes.iter().chain(&item.reason).map(|words| cut(words)).collect();
-        let more: Vec<String> =
-            words.iter().flat_map(|words| wrap(words, small, RIGHT - LEFT - 60.0)).collect();
+        let more: Vec<String> = words.iter().flat_map(|words| wrap(words, small, RIGHT - LEFT - 60.0)).collect();
         let rows = wrapped.iter().map(Vec::len).max().unwrap_or(1).max(1);
         let height = rows as f32 * GAP + more.len() as f32 * 10.5 + 6.0;
         self.room_with_heads(height);

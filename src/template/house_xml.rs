@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::civil::date;
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value as Shown, context};
 use rust_decimal::Decimal;
 
@@ -54,8 +55,10 @@ impl HouseXml {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
         environment.set_debug(true);
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
+        // Lines of tags alone leave nothing behind.
+        if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
+            environment.set_syntax(syntax);
+        }
         environment.set_auto_escape_callback(|_| AutoEscape::Custom(Cow::Borrowed("xml")));
         environment.set_formatter(|out, _, value| {
             if value.is_undefined() {
