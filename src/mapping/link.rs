@@ -96,6 +96,7 @@ pub fn links_of(mail: &Mail) -> Vec<String> {
         let known = |link: &str| found.iter().any(|one| one == link);
         let link = link.split('#').next().unwrap_or_default();
         if found.len() < LINKS_MAX
+            && link.len() <= LINK_BYTES_MAX
             && link.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("http"))
             && !known(link)
         {
