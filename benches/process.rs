@@ -89,6 +89,7 @@ fn received(price: &str, number: u64) -> Input {
         arrived_at: now(),
         answers: None,
         faults: Vec::new(),
+        held: None,
     }))
 }
 

@@ -94,6 +94,8 @@ fn difference(written: &str, played: &str) -> String {
 /// One dossier, its surroundings, and what came of the last input.
 struct Scene {
     dossier: Dossier,
+    /// Other orders, for pages on which orders are merged.
+    others: BTreeMap<OrderNumber, Dossier>,
     policies: Policies,
     options: toml::Table,
     now: Timestamp,
@@ -151,6 +153,7 @@ impl Scene {
         policies.channels.insert("shop".into(), shop);
         Scene {
             dossier: Dossier::new("4711".into()),
+            others: BTreeMap::new(),
             policies,
             options: toml::Table::new(),
             now: "2026-11-23T09:00:00Z".parse().unwrap(),
@@ -209,7 +212,21 @@ impl Scene {
         let nothing = before == self.dossier && !told.iter().any(|line| line.starts_with("owes"));
         assert!(outcome.changed || nothing, "something changed that would not be committed");
         self.check();
+        // What follows for another order is told there.
+        for (number, input) in outcome.passed_on {
+            let here = self.dossier.number.clone();
+            told.push(format!("to order {number}:"));
+            self.turn_to(&number);
+            told.extend(self.step(input));
+            self.turn_to(&here);
+        }
         told
+    }
+
+    fn turn_to(&mut self, number: &OrderNumber) {
+        let there = self.others.remove(number).unwrap_or_else(|| Dossier::new(number.clone()));
+        let here = std::mem::replace(&mut self.dossier, there);
+        self.others.insert(here.number.clone(), here);
     }
 
     fn tell_changes(&self, before: &Dossier, told: &mut Vec<String>) {
@@ -307,6 +324,10 @@ impl Scene {
             self.policies.partners.get_mut(&"nordwind".into()).unwrap().reasons.insert(words.into(), code.into());
             return Ok(Vec::new());
         }
+        if let Some(number) = fed.strip_prefix("turn to order ") {
+            self.turn_to(&number.into());
+            return Ok(Vec::new());
+        }
         if words.len() == 2 && words[1] == "pass" {
             return self.pass(Pause::parse(words[0])?);
         }
@@ -349,7 +370,16 @@ impl Scene {
     fn input(&self, fed: &str, more: &[String]) -> Result<Input, String> {
         let words: Vec<&str> = fed.split_whitespace().collect();
         match words.as_slice() {
-            ["order"] | ["order", "revised"] => Ok(Input::OrderRegistered(order(more, self.now)?)),
+            ["order"] | ["order", "revised"] => {
+                Ok(Input::OrderRegistered(order(&self.dossier.number, more, self.now)?))
+            }
+            ["the", "mapping", name, ..] => {
+                Ok(Input::HoldOver { mapping: (*name).into(), rereads: BTreeMap::new(), by: "mapping mended".into() })
+            }
+            [by, "closes", "the", "alarm", kind, "of", subject] => {
+                let kind = AlarmKind::ALL.iter().find(|row| row.1 == *kind).ok_or("no kind of alarm")?.0;
+                Ok(Input::AlarmClosed { kind, subject: (*subject).into(), by: (*by).into() })
+            }
             ["order", "canceled"] => Ok(Input::OrderCanceled { by: "shop".into() }),
             ["dispatched", ..] => {
                 let rest = fed.trim_start_matches("dispatched ");
@@ -397,6 +427,7 @@ impl Scene {
             arrived_at: self.now,
             answers: None,
             faults: Vec::new(),
+            held: None,
         };
         read_head(head, &mut received)?;
         for (index, line) in more.iter().enumerate() {
@@ -460,6 +491,7 @@ impl Scene {
             ["sets", _, "to", "DO_ANNOUNCE", ..] => (about(1)?, PersonAction::SetToAnnounce),
             ["undoes", "the", "decline", "of", ..] => (about(4)?, PersonAction::UndoDecline),
             ["accepts", _, "after", "all", ..] => (about(1)?, PersonAction::AcceptAfterTooLate),
+            ["merges", "into", order, ..] => (None, PersonAction::MergeInto { into: (*order).into() }),
             ["merges", "with", order] => (None, PersonAction::Merge { with: (*order).into() }),
             ["corrects", _, sets @ ..] => {
                 let sets = sets.iter().take_while(|word| **word != "because");
@@ -529,7 +561,7 @@ fn quoted_words(text: &str) -> Vec<String> {
 }
 
 /// `10 A-1 x 10 PCE at 5.00 sales 8.00 on 2026-12-01 by nordwind gtin 4006381333931`
-fn order(lines: &[String], now: Timestamp) -> Result<Order, String> {
+fn order(number_of: &OrderNumber, lines: &[String], now: Timestamp) -> Result<Order, String> {
     let mut positions = Vec::new();
     for line in lines {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -543,7 +575,7 @@ fn order(lines: &[String], now: Timestamp) -> Result<Order, String> {
         }));
     }
     let json =
-        serde_json::json!({ "order_number": "4711", "channel": "shop", "currency": "EUR", "positions": positions });
+        serde_json::json!({ "order_number": number_of, "channel": "shop", "currency": "EUR", "positions": positions });
     Order::read(&json.to_string(), now).map_err(|e| e.to_string()).map(|mut orders| orders.remove(0))
 }
 
@@ -580,6 +612,10 @@ fn read_head(words: &[String], received: &mut Received) -> Result<(), String> {
             word => match word.split_once('=') {
                 Some(("type", name)) => {
                     message.response_type = Some(ResponseType::from_name(name).ok_or("no type")?);
+                    None
+                }
+                Some(("held", mapping)) => {
+                    received.held = Some(mapping.into());
                     None
                 }
                 Some(("missing", policy)) => {

@@ -50,16 +50,40 @@ const SAYS: [Says; 10] = [
 
 #[derive(Clone, Debug)]
 enum Op {
-    Receive { says: Says, day: i8, given: Option<ResponseType>, answers: Option<u8>, stranger: bool },
+    Receive {
+        says: Says,
+        day: i8,
+        given: Option<ResponseType>,
+        answers: Option<u8>,
+        stranger: bool,
+    },
     Again,
-    Decide { which: u8, command: u8, mallory: bool },
-    Recall { too_late: bool },
+    Decide {
+        which: u8,
+        command: u8,
+        mallory: bool,
+    },
+    Recall {
+        too_late: bool,
+    },
     Hours(u16),
-    Person { which: u8, action: u8 },
-    Dispatch { position: u32, quantity: u8 },
-    Revise { quantity: u8 },
+    Person {
+        which: u8,
+        action: u8,
+    },
+    Dispatch {
+        position: u32,
+        quantity: u8,
+    },
+    Revise {
+        quantity: u8,
+    },
     CancelOrder,
-    Writer { fails: bool },
+    /// Another order is merged into this one.
+    Join,
+    Writer {
+        fails: bool,
+    },
     Bounce(u8),
     Crash,
 }
@@ -77,6 +101,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => (prop_oneof![Just(10u32), Just(20), Just(30)], 1u8..5).prop_map(|(position, quantity)| Op::Dispatch { position, quantity }),
         1 => (8u8..12).prop_map(|quantity| Op::Revise { quantity }),
         1 => Just(Op::CancelOrder),
+        1 => Just(Op::Join),
         1 => any::<bool>().prop_map(|fails| Op::Writer { fails }),
         1 => any::<u8>().prop_map(Op::Bounce),
         1 => Just(Op::Crash),
@@ -99,10 +124,15 @@ fn simple_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (prop::sample::select(says.to_vec()), 0i8..6, prop_oneof![3 => Just(None), 1 => kind])
             .prop_map(|(says, day, given)| Op::Receive { says, day, given, answers: None, stranger: false }),
-        4 => (any::<u8>(), 0u8..2).prop_map(|(which, command)| Op::Decide { which, command, mallory: false }),
+        4 => (any::<u8>(), 0u8..4).prop_map(|(which, command)| Op::Decide { which, command, mallory: false }),
         1 => any::<bool>().prop_map(|too_late| Op::Recall { too_late }),
         2 => (1u16..400).prop_map(Op::Hours),
-        4 => (any::<u8>(), 0u8..4).prop_map(|(which, action)| Op::Person { which, action }),
+        4 => (any::<u8>(), 0u8..5).prop_map(|(which, action)| Op::Person { which, action }),
+        // All that was ordered of a line leaves.
+        1 => prop_oneof![Just((10u32, 10u8)), Just((20, 4)), Just((30, 1))].prop_map(|(position, quantity)| Op::Dispatch { position, quantity }),
+        // The same once more: a copy, or a commit whose acknowledgement was lost.
+        1 => Just(Op::Again),
+        1 => Just(Op::Crash),
     ]
 }
 
@@ -157,6 +187,7 @@ struct House {
     revised: bool,
     last: Option<Input>,
     mails: u64,
+    joined: usize,
 }
 
 struct Counter<'a>(&'a mut [u64; 3]);
@@ -221,6 +252,7 @@ impl House {
             revised: false,
             last: None,
             mails: 0,
+            joined: 0,
         };
         house.step(Input::OrderRegistered(order(10, now))).unwrap();
         house
@@ -288,6 +320,7 @@ impl House {
                 self.revised = true;
                 self.step(Input::OrderRegistered(order(*quantity, self.now)))
             }
+            Op::Join => self.join(),
             Op::CancelOrder => self.step(Input::OrderCanceled { by: "shop".into() }),
             Op::Writer { fails } => {
                 self.writer_fails = *fails;
@@ -298,6 +331,27 @@ impl House {
                 self.step(Input::Bounced { transmission, reason: "550".into() })
             }
         }
+    }
+
+    /// Another order of the same goods, with an answer on the way, comes into this one. It is numbered by its own.
+    fn join(&mut self) -> Result<(), TestCaseError> {
+        self.joined += 1;
+        let number = format!("{}", self.joined + 1);
+        let mut theirs = order(10, self.now);
+        theirs.order_number = number.as_str().into();
+        self.mails += 1;
+        let says = SAYS[self.joined % SAYS.len()];
+        let said = received(says, 3, None, None, false, self.mails, self.now);
+        self.next[0] += 1;
+        let id = ResponseId(self.next[0]);
+        let mut response = Response::new(id, "1".into(), said.partner, said.message, said.arrived_at);
+        response.course.read_faults = said.faults;
+        let date = response.entry_date.unwrap();
+        response.course.turn = Some(Turn { date, arrived_at: self.now, id });
+        response.course.type_fixed = true;
+        let stood = if self.joined.is_multiple_of(2) { Status::Initial } else { Status::InExternalProcessing };
+        let joined = Joined { order: theirs, responses: vec![(response, stood)], by: "operator".into() };
+        self.step(Input::Join(Box::new(joined)))
     }
 
     fn step(&mut self, input: Input) -> Result<(), TestCaseError> {
@@ -535,7 +589,15 @@ fn received(
         }
     }
     let partner = if stranger { "ostwerk" } else { "nordwind" };
-    Received { partner: partner.into(), message, mail: Some(MailId(mail)), arrived_at: now, answers, faults }
+    Received {
+        partner: partner.into(),
+        message,
+        mail: Some(MailId(mail)),
+        arrived_at: now,
+        answers,
+        faults,
+        held: None,
+    }
 }
 
 fn decision(response: &Response, command: u8, by: &str) -> Decision {
@@ -610,10 +672,13 @@ struct Prediction {
     /// Who announced line 10 and 20 last, and whether line 10 stands at the higher price.
     announced: [Option<usize>; 2],
     dearer: bool,
-    /// Recalled lines, and recalls that are open (each: which lines).
+    /// Recalled lines, lines that left, and recalls that are open (each: which lines).
     canceled: [bool; 2],
+    left: [bool; 2],
     recalls: Vec<[bool; 2]>,
     clock: u64,
+    /// What the partner said last.
+    last: Option<(Says, i8, Option<ResponseType>)>,
 }
 
 struct Predicted {
@@ -627,6 +692,8 @@ struct Predicted {
     rest: Rest,
     told: bool,
     ahead: bool,
+    /// Line 10 was declined and taken out of it.
+    without_ten: bool,
 }
 
 impl Predicted {
@@ -650,7 +717,10 @@ impl Prediction {
             (count > 0).then(|| usize::from(which) % count)
         };
         match op {
-            Op::Receive { says, day, given, .. } => self.receive(*says, *day, *given),
+            Op::Receive { says, day, given, .. } => {
+                self.last = Some((*says, *day, *given));
+                self.receive(*says, *day, *given);
+            }
             Op::Decide { which, command, .. } => {
                 if let Some(at) = picked(*which).filter(|at| self.responses[*at].rest == Rest::Asked)
                     && !house
@@ -660,22 +730,12 @@ impl Prediction {
                         .nth(at)
                         .is_some_and(|r| r.approval.as_ref().is_some_and(|a| a.on_hold))
                 {
-                    if *command == 0 {
-                        self.announce(at, true);
-                    } else {
-                        self.responses[at].rest = Rest::Failed;
-                        self.recalls.push(self.responses[at].speaks_of());
-                    }
+                    self.decide(at, *command);
                 }
             }
-            // An answer that does not say which of several recalls it means decides nothing.
-            Op::Recall { .. } if self.recalls.len() != 1 => {}
-            Op::Recall { too_late } => {
-                let lines = self.recalls.remove(0);
-                if !too_late {
-                    (0..2).filter(|line| lines[*line]).for_each(|line| self.canceled[line] = true);
-                }
-            }
+            Op::Dispatch { position, .. } => self.dispatch(*position),
+            Op::Again | Op::Crash => self.again(house),
+            Op::Recall { too_late } => self.recall(*too_late),
             Op::Person { which, action } => {
                 if let Some(at) = picked(*which) {
                     self.person(at, *action);
@@ -684,6 +744,85 @@ impl Prediction {
             _ => {}
         }
         self.go_on();
+    }
+
+    /// 0 approves all, 1 declines all, 2 approves line 10, 3 declines it; only line 10 is ever in question.
+    fn decide(&mut self, at: usize, command: u8) {
+        let speaks_of = self.responses[at].speaks_of();
+        match command {
+            0 | 2 => self.announce(at, true),
+            // The rest of it goes on.
+            3 if speaks_of[1] => {
+                self.recalls.push([true, false]);
+                self.responses[at].without_ten = true;
+                self.announce(at, true);
+            }
+            _ => {
+                self.responses[at].rest = Rest::Failed;
+                self.recalls.push(speaks_of);
+            }
+        }
+    }
+
+    /// An answer that does not say which of several recalls it means decides nothing.
+    fn recall(&mut self, too_late: bool) {
+        if self.recalls.len() == 1 {
+            let lines = self.recalls.remove(0);
+            if !too_late {
+                (0..2).filter(|line| lines[*line]).for_each(|line| self.canceled[line] = true);
+            }
+        }
+    }
+
+    /// Goods that left cannot be recalled, and questions about them are pointless.
+    fn dispatch(&mut self, position: u32) {
+        let line = match position {
+            10 => 0,
+            20 => 1,
+            _ => return,
+        };
+        self.left[line] = true;
+        self.recalls.iter_mut().for_each(|recall| recall[line] = false);
+        self.recalls.retain(|recall| recall[0] || recall[1]);
+        for response in &mut self.responses {
+            if response.speaks_of()[line] && matches!(response.rest, Rest::Asked | Rest::Faulty) {
+                response.rest = Rest::Failed;
+            }
+        }
+    }
+
+    /// What was fed last is fed once more.
+    fn again(&mut self, house: &House) {
+        let at = |id: ResponseId| self.responses.iter().position(|r| r.id == id.0);
+        match &house.last {
+            Some(Input::ResponseReceived(_)) => {
+                let Some((says, day, given)) = self.last else { return };
+                // The partner's latest says so and stands: a copy. What could not be read is never one.
+                let stands = self.responses.last().is_some_and(|latest| latest.rest != Rest::Failed);
+                if !stands || says == Says::Nothing {
+                    self.receive(says, day, given);
+                }
+            }
+            Some(Input::RecallAnswer { answer, .. }) => self.recall(*answer == RecallAnswer::TooLate),
+            Some(Input::Dispatched { positions, .. }) => {
+                positions.keys().for_each(|position| self.dispatch(*position));
+            }
+            Some(Input::Person(person)) => {
+                let action = match person.action {
+                    PersonAction::Fail => 0,
+                    PersonAction::Force => 1,
+                    PersonAction::Release => 2,
+                    PersonAction::Correct(_) => 3,
+                    PersonAction::Promote => 4,
+                    _ => return,
+                };
+                if let Some(at) = person.response.and_then(at) {
+                    self.person(at, action);
+                }
+            }
+            // A decision is good for one version of one question: a second one finds nothing to decide.
+            _ => {}
+        }
     }
 
     fn receive(&mut self, says: Says, day: i8, given: Option<ResponseType>) {
@@ -698,6 +837,7 @@ impl Prediction {
             rest: Rest::Other,
             told: false,
             ahead: false,
+            without_ten: false,
         };
         let [one, all] = new.speaks_of();
         // It takes the place of older ones that stand in question and that it covers.
@@ -749,6 +889,10 @@ impl Prediction {
                 self.responses[at].rest = Rest::Other;
             }
             (3, Rest::Faulty) => self.responses[at].rest = Rest::Other,
+            (4, Rest::Waits) => {
+                (self.responses[at].ahead, self.responses[at].kind) = (true, Some(ResponseType::Initial));
+                self.responses[at].rest = Rest::Other;
+            }
             _ => {}
         }
     }
@@ -797,7 +941,7 @@ impl Prediction {
             Rest::Closed
         } else {
             // A first response must answer every line that is still open.
-            let incomplete = initial && !self.responses[at].speaks_of()[1] && !self.canceled[1];
+            let incomplete = initial && !self.responses[at].speaks_of()[1] && !self.canceled[1] && !self.left[1];
             let incomplete = incomplete || (initial && says == Says::Nothing);
             match says {
                 Says::AllFaulty | Says::OneFaulty | Says::Nothing => Rest::Faulty,
@@ -811,7 +955,8 @@ impl Prediction {
     /// The order takes it, all or nothing.
     fn announce(&mut self, at: usize, approved: bool) {
         let r = &self.responses[at];
-        let lines = r.speaks_of();
+        let [ten, twenty] = r.speaks_of();
+        let lines = [ten && !r.without_ten, twenty];
         // A line without a quantity promises nothing.
         let coming = match r.says {
             Says::AllFaulty => [true, false],
@@ -820,7 +965,11 @@ impl Prediction {
         };
         let newer =
             |line: usize| self.announced[line].is_some_and(|other| other != at && self.responses[other].turn > r.turn);
-        let refused = (0..2).any(|line| lines[line] && ((coming[line] && self.canceled[line]) || newer(line)));
+        let refused = (0..2).any(|line| {
+            // Nothing more comes of what was taken back or has left; and of what left nothing is taken back.
+            let gone = coming[line] && (self.canceled[line] || self.left[line]);
+            lines[line] && (gone || (self.canceled[line] && self.left[line]) || newer(line))
+        });
         if refused {
             self.responses[at].rest = Rest::Refused;
             return;

@@ -60,6 +60,7 @@ fn play(document: &str) -> String {
         arrived_at: now,
         answers: None,
         faults: reading.message_faults[0].clone(),
+        held: None,
     };
     step(&mut dossier, Input::ResponseReceived(Box::new(received)), &mut world);
     let response = dossier.responses.values().next().expect("a response");

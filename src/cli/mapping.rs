@@ -1,4 +1,6 @@
-//! `postern mapping`: lint, test, try, diff, schema and new.
+//! `postern mapping`: lint, test, try, diff, replay, release, schema and new.
+//!
+//! Documents are read as the gateway reads them: by its configuration, in processes of their own.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +9,16 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value as Json;
 
 use super::{Adapters, COMPLAINTS, DONE, USAGE, client, view};
+use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::document::{Limits, Part};
-use crate::gateway::desk::Request;
+use crate::document::{Input, Limits, Part};
+use crate::gateway::Reader;
+use crate::gateway::desk::{Reply, Request};
 use crate::mail::Mail;
 use crate::mapping::mails::{self, MailReading};
 use crate::mapping::material::Material;
-use crate::mapping::{self, Library, Mapping, compare, explain, json, learn, samples};
-use crate::model::{PartnerId, Pause, Timestamp};
+use crate::mapping::{self, Kind, Library, Mapping, compare, explain, json, learn, samples};
+use crate::model::{MailId, PartnerId, Pause, Timestamp};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -38,16 +42,15 @@ enum Command {
     },
     /// Checks every mapping below a folder: mistakes with their place, and mappings that can match one mail.
     Lint {
-        /// The folder of mappings, or one file.
-        #[arg(default_value = "mappings")]
-        dir: PathBuf,
+        /// The folder of mappings, or one file; that of the configuration, else `mappings`.
+        dir: Option<PathBuf>,
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// Reads all samples and compares with what is expected.
     Test {
-        #[arg(default_value = "mappings")]
-        dir: PathBuf,
+        /// The folder of mappings, or one file; that of the configuration, else `mappings`.
+        dir: Option<PathBuf>,
         /// Writes the expected files of samples that have none or differ.
         #[arg(long)]
         write: bool,
@@ -58,9 +61,9 @@ enum Command {
         /// A mapping file, or the name of one below the folder (`nordwind/bestaetigung`).
         #[arg(long)]
         mapping: Option<String>,
-        /// The folder of mappings.
-        #[arg(long, default_value = "mappings")]
-        dir: PathBuf,
+        /// The folder of mappings; that of the configuration, else `mappings`.
+        #[arg(long)]
+        dir: Option<PathBuf>,
         /// Draws the document with each value's place and rule.
         #[arg(long)]
         explain: bool,
@@ -86,12 +89,25 @@ enum Command {
         /// Orders in the shape of `order add` (JSON, an array, or JSON Lines).
         #[arg(long)]
         orders: Option<PathBuf>,
-        /// The folder of mappings to write into.
-        #[arg(long, default_value = "mappings")]
-        out: PathBuf,
-        /// The layout's name.
+        /// The folder of mappings to write into; that of the configuration, else `mappings`.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// What the mails are: `response` to our orders, or `order` (of a customer: earlier orders or a price
+        /// list in the shape of orders are the answer key).
         #[arg(long, default_value = "response")]
-        layout: String,
+        kind: String,
+        /// The layout's name; the kind when it is left out.
+        #[arg(long)]
+        layout: Option<String>,
+    },
+    /// What was held because a mapping drifted goes on: a person looked, and what it reads is right.
+    Release {
+        /// The mapping, as `status` names it (`nordwind/bestaetigung`).
+        mapping: String,
+        #[arg(long)]
+        by: Option<String>,
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -108,7 +124,7 @@ pub fn run(arguments: &Arguments, adapters: &Adapters, config: &Option<PathBuf>)
             let now = Timestamp::now();
             let since = now.saturating_sub(back.after(now, "UTC").duration_since(now))?;
             let partner = partner.clone().map(PartnerId);
-            let reply = client::ask(adapters, config, Request::MailReplay { since, partner, limit: *limit })?;
+            let reply = replay(adapters, config, since, partner, *limit)?;
             Ok(client::show(&reply, *json, |value| {
                 let heads = [
                     ("mail", "mail"),
@@ -124,16 +140,100 @@ pub fn run(arguments: &Arguments, adapters: &Adapters, config: &Option<PathBuf>)
                 )
             }))
         }
-        Command::Lint { dir, format } => lint(dir, *format),
-        Command::Test { dir, write } => test(dir, *write),
-        Command::Try { file, mapping, dir, explain, json } => try_one(file, mapping.as_deref(), dir, *explain, *json),
-        Command::Diff { old, new, mails } => diff(old, new, mails),
-        Command::New { partner, mails, orders, out, layout } => new(partner, mails, orders.as_deref(), out, layout),
+        Command::Lint { dir, format } => lint(&House::new(adapters, config)?.dir(dir), *format),
+        Command::Test { dir, write } => {
+            let house = House::new(adapters, config)?;
+            test(&house, &house.dir(dir), *write)
+        }
+        Command::Try { file, mapping, dir, explain, json } => {
+            let house = House::new(adapters, config)?;
+            try_one(&house, file, mapping.as_deref(), &house.dir(dir), *explain, *json)
+        }
+        Command::Diff { old, new, mails } => diff(&House::new(adapters, config)?, old, new, mails),
+        Command::New { partner, mails, orders, out, kind, layout } => {
+            let house = House::new(adapters, config)?;
+            let layout = layout.as_deref().unwrap_or(kind);
+            new(&house, (partner, layout, kind), mails, orders.as_deref(), &house.dir(out))
+        }
+        Command::Release { mapping, by, json } => {
+            let request = Request::MappingRelease { mapping: mapping.clone(), by: client::who(by) };
+            let reply = client::ask(adapters, config, request)?;
+            Ok(client::show(&reply, *json, |value| format!("{} responses go on", view::word(&value["released"]))))
+        }
         Command::Schema => {
             print!("{}", mapping::schema());
             Ok(DONE)
         }
     }
+}
+
+/// The house whose mappings these are: its configuration, when there is one, and its reader of documents.
+struct House {
+    loaded: Option<Loaded>,
+    reader: Reader,
+}
+
+impl House {
+    fn new(adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<House> {
+        let usual = Path::new("postern.toml");
+        let loaded = if config.is_some() || usual.exists() { Some(client::load(config)?) } else { None };
+        let reader = (adapters.reader)(loaded.as_ref().unwrap_or(&Loaded::default()));
+        Ok(House { loaded, reader })
+    }
+
+    /// The folder given, else that of the configuration.
+    fn dir(&self, given: &Option<PathBuf>) -> PathBuf {
+        let configured = || self.loaded.as_ref().map(Loaded::mappings_dir);
+        given.clone().or_else(configured).unwrap_or_else(|| PathBuf::from("mappings"))
+    }
+
+    fn read(&self, input: &Input<'_>) -> Vec<Part> {
+        (self.reader)(input)
+    }
+
+    /// Whose mappings the gateway would ask.
+    fn partner_of(&self, material: &Material<'_>) -> Option<PartnerId> {
+        let (loaded, from) = (self.loaded.as_ref()?, material.from.as_deref()?);
+        loaded.policies.partner_of_address(from).cloned()
+    }
+}
+
+/// Replays page by page, so that one sees how far it is.
+fn replay(
+    adapters: &Adapters,
+    config: &Option<PathBuf>,
+    since: Timestamp,
+    partner: Option<PartnerId>,
+    limit: usize,
+) -> anyhow::Result<Reply> {
+    const PAGE: usize = 50;
+    let bar = indicatif::ProgressBar::new(limit as u64).with_message("mails read anew");
+    bar.set_style(super::bar_style());
+    let (mut same, mut mails, mut changed, mut before) = (0, 0, Vec::new(), None);
+    while mails < limit {
+        let page = PAGE.min(limit - mails);
+        let request = Request::MailReplay { since, partner: partner.clone(), before, limit: page };
+        let reply = client::ask(adapters, config, request)?;
+        if !reply.ok {
+            bar.finish_and_clear();
+            return Ok(reply);
+        }
+        let count = |key: &str| reply.value.get(key).and_then(Json::as_u64).unwrap_or(0);
+        same += count("same");
+        mails += usize::try_from(count("mails")).unwrap_or(page);
+        changed.extend(view::rows(&reply.value, "changed").iter().cloned());
+        bar.set_position(mails as u64);
+        before = reply
+            .value
+            .get("next")
+            .and_then(|next| serde_json::from_value::<Option<MailId>>(next.clone()).ok())
+            .flatten();
+        if before.is_none() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(Reply::done(serde_json::json!({"v": 1, "mails": mails, "same": same, "changed": changed})))
 }
 
 /// Prints complaints, each drawn in its file.
@@ -190,33 +290,34 @@ fn lint(dir: &Path, format: Format) -> anyhow::Result<u8> {
     Ok(if has_errors(&found) { COMPLAINTS } else { DONE })
 }
 
-fn test(dir: &Path, write: bool) -> anyhow::Result<u8> {
+fn test(house: &House, dir: &Path, write: bool) -> anyhow::Result<u8> {
     let (library, mut found) = load(dir);
+    let bar = indicatif::ProgressBar::new(library.mappings.len() as u64).with_message("mappings tested");
+    bar.set_style(super::bar_style());
+    let reader = |input: &Input<'_>| house.read(input);
     let (mut read, mut wrong) = (0, 0);
     for mapping in &library.mappings {
-        let (samples, mut complaints) = samples::test(mapping, &library, &mails::in_process);
+        let (samples, mut complaints) = samples::test(mapping, &library, &reader);
+        bar.inc(1);
         let mut bad =
             samples.iter().filter(|sample| !sample.differences.is_empty() || sample.expected.is_none()).count();
         if write && bad > 0 {
             for sample in samples.iter().filter(|sample| !sample.differences.is_empty() || sample.expected.is_none()) {
                 let path = sample.mail.with_extension("expected.json");
                 std::fs::write(&path, serde_json::to_string_pretty(&json::expected(&sample.reading))? + "\n")?;
-                println!("written {}", path.display());
+                bar.suspend(|| println!("written {}", path.display()));
             }
             complaints.retain(|d| !d.is_error());
             bad = 0;
         }
-        println!(
-            "{} {}: {} of {} samples as expected",
-            if bad == 0 { "ok  " } else { "FAIL" },
-            mapping.name,
-            samples.len() - bad,
-            samples.len()
-        );
+        let verdict = if bad == 0 { "ok  " } else { "FAIL" };
+        let good = samples.len() - bad;
+        bar.suspend(|| println!("{verdict} {}: {good} of {} samples as expected", mapping.name, samples.len()));
         read += samples.len();
         wrong += bad;
         found.extend(complaints);
     }
+    bar.finish_and_clear();
     complain(&found);
     println!("{} mappings, {read} samples, {wrong} not as expected", library.mappings.len());
     Ok(if has_errors(&found) || wrong > 0 { COMPLAINTS } else { DONE })
@@ -235,7 +336,15 @@ fn is_mail(path: &Path, raw: &[u8]) -> bool {
         .any(|line| line.starts_with("from:") || line.starts_with("subject:") || line.starts_with("mime-version:"))
 }
 
-fn try_one(file: &Path, wanted: Option<&str>, dir: &Path, explained: bool, as_json: bool) -> anyhow::Result<u8> {
+fn try_one(
+    house: &House,
+    file: &Path,
+    wanted: Option<&str>,
+    dir: &Path,
+    explained: bool,
+    as_json: bool,
+) -> anyhow::Result<u8> {
+    let reader = |input: &Input<'_>| house.read(input);
     let raw = std::fs::read(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
     let mut library = Library::default();
     let chosen = match wanted {
@@ -279,15 +388,15 @@ fn try_one(file: &Path, wanted: Option<&str>, dir: &Path, explained: bool, as_js
     let mail = is_mail(file, &raw).then(|| Mail::parse(&raw));
     let name = file.file_name().map(|name| name.to_string_lossy().to_string()).unwrap_or_default();
     let mut material = match &mail {
-        Some(mail) => Material::of_mail(mail, &limits, &mails::in_process),
-        None => Material::of_file(&name, &raw, &mails::in_process),
+        Some(mail) => Material::of_mail(mail, &limits, &reader),
+        None => Material::of_file(&name, &raw, &reader),
     };
     if mail.is_some() {
-        material.linked = samples::linked(file, &mails::in_process);
+        material.linked = samples::linked(file, &reader);
     }
     let reading = match &chosen {
         Some(mapping) => mails::read_with(mapping, &material),
-        None => mails::read_material(&material, &library, None),
+        None => mails::read_material(&material, &library, house.partner_of(&material).as_ref()),
     };
     let faults: Vec<Diagnostic> = reading.all_faults().map(json::diagnostic).collect();
     if as_json {
@@ -320,7 +429,7 @@ fn drawn(reading: &MailReading, material: &Material<'_>) -> String {
     out
 }
 
-fn diff(old: &Path, new: &Path, given: &[PathBuf]) -> anyhow::Result<u8> {
+fn diff(house: &House, old: &Path, new: &Path, given: &[PathBuf]) -> anyhow::Result<u8> {
     let mut both = Vec::new();
     for path in [old, new] {
         let (mapping, found) = load_file(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
@@ -342,7 +451,8 @@ fn diff(old: &Path, new: &Path, given: &[PathBuf]) -> anyhow::Result<u8> {
         let raw = std::fs::read(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
         let mail = Mail::parse(&raw);
         let limits = Limits::default();
-        let material = Material::of_mail(&mail, &limits, &mails::in_process);
+        let reader = |input: &Input<'_>| house.read(input);
+        let material = Material::of_mail(&mail, &limits, &reader);
         let mut found = compare::mails(&mails::read_with(first, &material), &mails::read_with(second, &material));
         found.retain(|difference| difference.at != "mapping");
         if !found.is_empty() {
@@ -357,7 +467,22 @@ fn diff(old: &Path, new: &Path, given: &[PathBuf]) -> anyhow::Result<u8> {
     Ok(if different == 0 { DONE } else { COMPLAINTS })
 }
 
-fn new(partner: &str, mails: &[PathBuf], orders: Option<&Path>, out: &Path, layout: &str) -> anyhow::Result<u8> {
+fn new(
+    house: &House,
+    (partner, layout, kind): (&str, &str, &str),
+    mails: &[PathBuf],
+    orders: Option<&Path>,
+    out: &Path,
+) -> anyhow::Result<u8> {
+    let kind = match kind {
+        "response" => Kind::Response,
+        "order" => Kind::Order,
+        other => {
+            eprintln!("postern: `{other}` is nothing that can be learned: response or order");
+            return Ok(USAGE);
+        }
+    };
+    let reader = |input: &Input<'_>| house.read(input);
     let named = |name: &str| {
         !name.is_empty()
             && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
@@ -397,7 +522,7 @@ fn new(partner: &str, mails: &[PathBuf], orders: Option<&Path>, out: &Path, layo
             }
         }
     };
-    let learned = match learn::learn(partner, layout, &examples, &orders, &mails::in_process) {
+    let learned = match learn::learn_kind(kind, partner, layout, &examples, &orders, &reader) {
         Ok(learned) => learned,
         Err(why) => {
             eprintln!("postern: nothing could be learned: {why}");
@@ -423,7 +548,7 @@ fn new(partner: &str, mails: &[PathBuf], orders: Option<&Path>, out: &Path, layo
     let (mapping, mut found) = mapping::check(&format!("{partner}/{layout}"), &shown, &text);
     if let Some(mapping) = mapping {
         let library = Library { mappings: vec![mapping.clone()] };
-        found.extend(samples::test(&mapping, &library, &mails::in_process).1);
+        found.extend(samples::test(&mapping, &library, &reader).1);
     }
     complain(&found);
     Ok(if has_errors(&found) { COMPLAINTS } else { DONE })

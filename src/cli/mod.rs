@@ -102,6 +102,12 @@ pub struct Adapters {
     pub check: fn(&Loaded) -> Vec<String>,
 }
 
+/// How progress is shown where one waits; nothing of it on a pipe.
+pub fn bar_style() -> indicatif::ProgressStyle {
+    let plain = indicatif::ProgressStyle::default_bar;
+    plain().template("{msg} {wide_bar} {pos}/{len} {eta}").unwrap_or_else(|_| plain())
+}
+
 /// Done: nothing to complain about.
 pub const DONE: u8 = 0;
 /// Something was found or refused; it was said on stderr or in the JSON.

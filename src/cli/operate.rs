@@ -105,6 +105,20 @@ pub fn status(args: StatusArgs, adapters: &Adapters, config: &Option<PathBuf>) -
         for warning in value["warnings"].as_array().into_iter().flatten() {
             out.push_str(&format!("\nwarning: {}\n", view::word(warning)));
         }
+        if !view::rows(value, "mappings").is_empty() {
+            out.push_str("\nMappings\n");
+            let columns = [
+                ("name", "name"),
+                ("messages", "messages"),
+                ("usual %", "usual_percent"),
+                ("last %", "last_percent"),
+                ("drifts", "drifts"),
+                ("held", "held"),
+                ("shadow, same", "same"),
+            ];
+            out.push_str(&view::list(value, "mappings", &columns));
+            out.push('\n');
+        }
         let p = &value["times_ms"];
         out + &format!(
             "\norders {}, transmissions due {}, open alarms {}, mail to commit p50 {} ms, p95 {} ms\noldest waiting {}",

@@ -1,4 +1,4 @@
-//! `postern order add|list|show|cancel|dispatch|merge`.
+//! `postern order add|list|show|cancel|dispatch|merge|release`.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -56,10 +56,21 @@ enum OrderCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Two orders are merged: their open responses wait (WAIT_MERGE) until a person releases them.
+    /// The positions and open responses of one order go into another; whatever is open in both waits
+    /// (WAIT_MERGE) until `order release`.
     Merge {
-        first: String,
-        second: String,
+        /// The order that goes on.
+        into: String,
+        /// The order whose positions go into it.
+        from: String,
+        #[arg(long)]
+        by: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// What waits for a merge goes on; it is checked again against the merged order.
+    Release {
+        number: String,
         #[arg(long)]
         by: Option<String>,
         #[arg(long)]
@@ -116,13 +127,23 @@ pub fn run(args: OrderArgs, adapters: &Adapters, config: &Option<PathBuf>) -> an
                 client::ask(adapters, config, Request::OrderDispatch { text: read(&file)?, by: client::who(&by) })?;
             Ok(client::show(&reply, json, |_| "noted".into()))
         }
-        OrderCommand::Merge { first, second, by, json } => {
+        OrderCommand::Merge { into, from, by, json } => {
             let reply = client::ask(
                 adapters,
                 config,
-                Request::OrderMerge { first: number(first), second: number(second), by: client::who(&by) },
+                Request::OrderMerge { first: number(into), second: number(from), by: client::who(&by) },
             )?;
-            Ok(client::show(&reply, json, |value| format!("waiting: {}", view::word(&value["merged"]))))
+            Ok(client::show(&reply, json, |value| {
+                let moved = view::rows(value, "positions").iter();
+                let moved =
+                    moved.map(|row| format!("{} is now {}", view::word(&row["was"]), view::word(&row["position"])));
+                format!("merged; positions: {}", moved.collect::<Vec<_>>().join(", "))
+            }))
+        }
+        OrderCommand::Release { number: n, by, json } => {
+            let reply =
+                client::ask(adapters, config, Request::OrderRelease { number: number(n), by: client::who(&by) })?;
+            Ok(client::show(&reply, json, |_| "released".into()))
         }
     }
 }

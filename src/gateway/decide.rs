@@ -3,7 +3,7 @@
 //! thrown away and decided again.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,8 @@ use crate::store::{Commit, DossierChange, MailTaken, StoreError};
 
 /// How often a stale decision is made again before giving up; each time somebody else got ahead.
 const TRIES_MAX: usize = 50;
+/// Inputs of one task, with what follows for other orders.
+const FOLLOWS_MAX: usize = 10_000;
 /// Alarms looked through for one that is open already.
 const ALARMS_MAX: usize = 10_000;
 
@@ -40,6 +42,8 @@ pub(super) struct Task {
     pub mail: Option<(MailTaken, Fresh)>,
     /// What else the mail changes: tokens used, transmissions answered, alarms.
     pub extra: Commit,
+    /// Which inputs were held when they were judged: once, however often they are decided.
+    pub judged: RefCell<BTreeMap<usize, Option<String>>>,
 }
 
 impl Gateway {
@@ -141,29 +145,59 @@ impl Gateway {
         let mut writer =
             LetterWriter { gateway: self, live: &live, now, fresh: &fresh, cause, written: RefCell::default() };
         let mut dossiers: BTreeMap<OrderNumber, (Dossier, BTreeSet<ResponseId>)> = BTreeMap::new();
-        let mut all = Vec::with_capacity(task.inputs.len());
+        let mut all: Vec<Decided> = Vec::with_capacity(task.inputs.len());
         let mut canceled = BTreeSet::new();
         let mut confirmed = BTreeSet::new();
-        for (number, input) in &task.inputs {
+        let mut waiting: VecDeque<(usize, OrderNumber, Input)> =
+            task.inputs.iter().enumerate().map(|(at, (number, input))| (at, number.clone(), input.clone())).collect();
+        let mut changed = BTreeSet::new();
+        let mut steps = 0;
+        while let Some((at, number, mut input)) = waiting.pop_front() {
+            steps += 1;
+            let number = &number;
             if !dossiers.contains_key(number) {
                 let dossier = self.store().dossier(number)?.unwrap_or_else(|| Dossier::new(number.clone()));
                 dossiers.insert(number.clone(), (dossier, BTreeSet::new()));
             }
             let Some((dossier, touched)) = dossiers.get_mut(number) else { continue };
+            if let Input::ResponseReceived(received) = &mut input {
+                received.held = self.judged(task, at, received, dossier, &mut commit)?;
+            }
             let mut world = World { now, policies: &live.loaded.policies, numbers: &mut numbers, writer: &mut writer };
-            let outcome = process::step(dossier, input.clone(), &mut world);
+            let outcome = process::step(dossier, input, &mut world);
             touched.extend(outcome.touched.iter().copied());
             canceled.extend(outcome.canceled_transmissions.iter().copied());
             confirmed.extend(outcome.confirmed_transmissions.iter().copied());
             commit.audit.extend(outcome.audit);
             self.alarms(&mut commit, &mut writer, &outcome.alarms, dossier, now)?;
-            all.push(Decided {
+            if outcome.changed {
+                changed.insert(number.clone());
+            }
+            let one = Decided {
                 changed: outcome.changed,
                 order_revision: dossier.order.as_ref().map(|order| order.revision),
                 refused: outcome.refused,
                 walked: outcome.rows,
                 touched: outcome.touched,
-            });
+            };
+            // What follows for another order is part of the same deed: whole, or not at all.
+            if let Some(first) = all.get_mut(at) {
+                first.changed |= one.changed;
+                first.walked.extend(one.walked);
+                first.touched.extend(one.touched);
+                if one.refused.is_some() && task.mail.is_none() {
+                    return Ok((Commit::default(), vec![Decided { refused: one.refused, ..Decided::default() }]));
+                }
+                first.refused = first.refused.take().or(one.refused);
+            } else {
+                all.push(one);
+            }
+            if steps > FOLLOWS_MAX {
+                return Err(StoreError::Invalid("orders that went into one another without end".into()));
+            }
+            for (other, input) in outcome.passed_on.into_iter().rev() {
+                waiting.push_front((at, other, input));
+            }
         }
         let mut written = writer.written.into_inner();
         if let Some(error) = numbers.failed() {
@@ -185,12 +219,35 @@ impl Gateway {
             commit.mails.push(taken);
         }
         for (number, (dossier, touched)) in dossiers {
-            let changed = all.iter().zip(&task.inputs).any(|(d, (n, _))| *n == number && d.changed);
-            if changed || !touched.is_empty() {
+            if changed.contains(&number) || !touched.is_empty() {
                 commit.dossiers.push(DossierChange { dossier, touched });
             }
         }
         Ok((commit, all))
+    }
+
+    /// Whether what a mapping read is to be held; each input is judged once.
+    fn judged(
+        &self,
+        task: &Task,
+        at: usize,
+        received: &process::Received,
+        dossier: &Dossier,
+        commit: &mut Commit,
+    ) -> Result<Option<String>, StoreError> {
+        if let Some(known) = task.judged.borrow().get(&at) {
+            return Ok(known.clone());
+        }
+        let mapping = task.mail.as_ref().and_then(|(taken, _)| taken.record.mapping.clone());
+        let held = match (mapping.filter(|mapping| mapping != "fill-in"), &dossier.order) {
+            (Some(mapping), Some(order)) => {
+                let said = (&received.message, received.faults.as_slice());
+                self.judge(commit, &mapping, &received.partner, said, order)?
+            }
+            _ => None,
+        };
+        task.judged.borrow_mut().insert(at, held.clone());
+        Ok(held)
     }
 
     /// Questions taken back are not sent any more, or marked; questions answered are confirmed.

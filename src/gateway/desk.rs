@@ -45,6 +45,11 @@ pub enum Request {
         second: OrderNumber,
         by: String,
     },
+    /// What waits for a merge goes on.
+    OrderRelease {
+        number: OrderNumber,
+        by: String,
+    },
     ResponseList {
         status: Option<Status>,
         order: Option<OrderNumber>,
@@ -92,7 +97,15 @@ pub enum Request {
     MailReplay {
         since: Timestamp,
         partner: Option<PartnerId>,
+        /// Mails before this one: the next page.
+        #[serde(default)]
+        before: Option<MailId>,
         limit: usize,
+    },
+    /// What was held because a mapping drifted goes on.
+    MappingRelease {
+        mapping: String,
+        by: String,
     },
     Alarms {
         open_only: bool,
@@ -241,6 +254,11 @@ impl Gateway {
             Request::OrderCancel { number, by } => self.act(&number, Input::OrderCanceled { by: by.clone() }, &by)?,
             Request::OrderDispatch { text, by } => self.dispatch(&text, &by)?,
             Request::OrderMerge { first, second, by } => self.merge(&first, &second, &by)?,
+            Request::OrderRelease { number, by } => {
+                let action = PersonAction::ReleaseMerge;
+                let person = Person { by: by.clone(), reason: String::new(), response: None, action };
+                self.act(&number, Input::Person(person), &by)?
+            }
             Request::ResponseList { status, order, partner, limit } => {
                 let list = store.responses(&ResponseFilter {
                     status,
@@ -330,9 +348,10 @@ impl Gateway {
                 },
             },
             Request::MailRerun { id, by } => self.rerun(id, &by)?,
-            Request::MailReplay { since, partner, limit } => {
-                self.replay(since, partner.as_ref(), limit.min(LIST_MAX))?
+            Request::MailReplay { since, partner, before, limit } => {
+                self.replay(since, partner.as_ref(), before, limit.min(LIST_MAX))?
             }
+            Request::MappingRelease { mapping, by } => self.release_mapping(&mapping, &by)?,
             Request::Alarms { open_only, limit } => {
                 Reply::done(json!({"v": 1, "alarms": store.alarms(open_only, limit.min(LIST_MAX))?}))
             }
@@ -479,23 +498,28 @@ impl Gateway {
         Ok(self.read_again(&raw, &record, response))
     }
 
-    /// Parks the open responses of both orders (WAIT_MERGE) until a person releases them.
+    /// The second order's positions and open responses go into the first; whatever is open in both waits
+    /// (WAIT_MERGE) until a person releases it. One commit, or nothing.
     fn merge(&self, first: &OrderNumber, second: &OrderNumber, by: &str) -> Result<Reply, StoreError> {
-        let mut told = Vec::new();
-        for (number, other) in [(first, second), (second, first)] {
-            if self.store().dossier(number)?.is_none() {
+        for number in [first, second] {
+            if self.store().dossier(number)?.is_none_or(|dossier| dossier.order.is_none()) {
                 return Ok(Reply::refused(format!("order {number} is not known")));
             }
-            let action = PersonAction::Merge { with: other.clone() };
-            let person =
-                Person { by: by.to_string(), reason: format!("merged with order {other}"), response: None, action };
-            let reply = self.act(number, Input::Person(person), by)?;
-            if !reply.ok {
-                return Ok(reply);
-            }
-            told.push(json!({"order_number": number, "did": reply.value}));
         }
-        Ok(Reply::done(json!({"v": 1, "merged": told})))
+        let action = PersonAction::MergeInto { into: first.clone() };
+        let person =
+            Person { by: by.to_string(), reason: format!("merged into order {first}"), response: None, action };
+        let reply = self.act(second, Input::Person(person), by)?;
+        if !reply.ok {
+            return Ok(reply);
+        }
+        let order = self.store().dossier(first)?.and_then(|dossier| dossier.order);
+        let joined = order.iter().flat_map(|order| &order.positions).filter_map(|position| {
+            let origin = position.origin.as_ref().filter(|origin| origin.order == *second)?;
+            Some(json!({"position": position.position, "was": origin.position}))
+        });
+        let joined: Vec<Json> = joined.collect();
+        Ok(Reply::done(json!({"v": 1, "into": first, "from": second, "positions": joined, "did": reply.value})))
     }
 
     fn transmission_act(&self, id: TransmissionId, action: TransmissionAction, by: &str) -> Result<Reply, StoreError> {
@@ -540,11 +564,23 @@ impl Gateway {
         let Some(mut alarm) = self.store().alarms(true, LIST_MAX)?.into_iter().find(|alarm| alarm.id == id) else {
             return Ok(Reply::refused(format!("alarm {id} is not open")));
         };
+        if alarm.kind == crate::model::AlarmKind::MappingDrift
+            && let Some(mapping) = Gateway::mapping_of_alarm(&alarm.subject)
+        {
+            let reply = self.release_mapping(mapping, by)?;
+            return Ok(if reply.ok { Reply::done(json!({"v": 1, "closed": id})) } else { reply });
+        }
+        tracing::info!(alarm = %alarm.kind.name(), about = %alarm.subject, by, "closed by a person");
         alarm.ended_at = Some(self.now());
         let mut commit = Commit::default();
         commit.audit.push(self.audit(by, "alarm closed", &id.to_string(), &alarm.message));
-        commit.alarms.push(alarm);
+        commit.alarms.push(alarm.clone());
         self.store().commit(commit)?;
+        // What the process remembers of it is settled, too.
+        if let Some(order) = &alarm.order {
+            let input = Input::AlarmClosed { kind: alarm.kind, subject: alarm.subject, by: by.to_string() };
+            self.decide_one(order, input)?;
+        }
         Ok(Reply::done(json!({"v": 1, "closed": id})))
     }
 
@@ -589,7 +625,7 @@ impl Gateway {
         Ok(Reply::done(json!({
             "v": 1, "at": now, "warnings": warnings, "mailboxes": mailboxes, "mails": counts.mails, "responses": counts.responses, "transmissions": counts.transmissions,
             "transmissions_due": due.len(), "oldest_due": oldest_due, "oldest_waiting": oldest_waiting, "orders": counts.orders,
-            "alarms_open": counts.alarms_open, "times_ms": {"p50": percentile(50), "p95": percentile(95), "count": times.len()},
+            "alarms_open": counts.alarms_open, "mappings": self.mappings_json()?, "disk": self.disk_json(), "times_ms": {"p50": percentile(50), "p95": percentile(95), "count": times.len()},
         })))
     }
 }

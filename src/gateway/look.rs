@@ -151,7 +151,8 @@ impl Gateway {
         };
         let fresh = Fresh::of(&mail, Arc::clone(&raw));
         let drawer = if finding.review { Drawer::Review } else { Drawer::Processed };
-        let task = Task { inputs: finding.inputs, mail: Some((taken(record, &raw), fresh)), extra: finding.extra };
+        let mail = Some((taken(record, &raw), fresh));
+        let task = Task { inputs: finding.inputs, mail, extra: finding.extra, ..Task::default() };
         Ok(Seen::New { task: Box::new(task), drawer })
     }
 
@@ -459,6 +460,7 @@ impl Gateway {
     ) -> Result<Finding, StoreError> {
         let mut finding = Finding::new("response", String::new());
         finding.mapping = reading.mapping.clone();
+        self.report_shadows(&reading, &mut finding.extra)?;
         let mut orphans = Vec::new();
         let mut acknowledged = 0;
         let count = reading.messages.len();
@@ -566,6 +568,7 @@ impl Gateway {
             arrived_at: self.now(),
             answers,
             faults,
+            held: None,
         }))
     }
 
@@ -680,7 +683,8 @@ impl Gateway {
         let live = self.live();
         let mail = Mail::parse(raw);
         let reading = self.read(&mail, record, &response.partner, &live).ok()?;
-        let index = record.responses.iter().position(|id| *id == response.id).unwrap_or(0);
+        let own = |id: &ResponseId| *id == response.id || response.copied_from == Some(*id);
+        let index = record.responses.iter().position(own).unwrap_or(0);
         let mut responses: Vec<_> =
             reading.messages.into_iter().filter(|read| read.message.kind == MessageKind::Response).collect();
         if index >= responses.len() {
@@ -739,8 +743,12 @@ impl Gateway {
             ..record
         };
         let mail = crate::store::MailTaken { record: record.clone(), raw: None };
-        let settled =
-            self.settle(vec![Task { inputs: finding.inputs, mail: Some((mail, fresh)), extra: finding.extra }]);
+        let settled = self.settle(vec![Task {
+            inputs: finding.inputs,
+            mail: Some((mail, fresh)),
+            extra: finding.extra,
+            ..Task::default()
+        }]);
         for one in settled {
             one?;
         }
@@ -753,12 +761,17 @@ impl Gateway {
         &self,
         since: Timestamp,
         partner: Option<&PartnerId>,
+        before: Option<MailId>,
         limit: usize,
     ) -> Result<super::desk::Reply, StoreError> {
-        let filter = crate::store::MailFilter { since: Some(since), limit, ..Default::default() };
+        let filter = crate::store::MailFilter { since: Some(since), before, limit, ..Default::default() };
+        let mut looked = 0_usize;
+        let mut last = None;
         let mut changes = Vec::new();
         let mut same = 0_usize;
         for record in self.store().mails(&filter)? {
+            looked += 1;
+            last = Some(record.id);
             if partner.is_some_and(|partner| record.partner.as_ref() != Some(partner)) {
                 continue;
             }
@@ -783,7 +796,11 @@ impl Gateway {
                 }
             }
         }
-        Ok(super::desk::Reply::done(serde_json::json!({"v": 1, "same": same, "changed": changes})))
+        // Where to go on, when there may be more.
+        let next = last.filter(|_| looked == limit);
+        Ok(super::desk::Reply::done(
+            serde_json::json!({"v": 1, "mails": looked, "same": same, "changed": changes, "next": next}),
+        ))
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod control;
 mod decide;
 pub mod desk;
+mod drift;
 mod filled;
 mod letter;
 mod link;
@@ -214,6 +215,8 @@ struct Inner {
     health: Mutex<BTreeMap<String, Health>>,
     /// Answers sent to an address within the last hour (RFC 3834).
     answers: Mutex<BTreeMap<String, Vec<Timestamp>>>,
+    /// How far each mapping agrees with the orders.
+    drifts: Mutex<BTreeMap<String, drift::Watched>>,
     /// Times from mail to commit in the last while, in milliseconds.
     times: Mutex<Vec<u64>>,
     /// Mails whose origin could not be checked yet.
@@ -241,6 +244,7 @@ impl Gateway {
                 wake_timer: Notify::new(),
                 health: Mutex::default(),
                 answers: Mutex::default(),
+                drifts: Mutex::default(),
                 times: Mutex::default(),
                 deferred: origin::Deferred::default(),
                 loopback_links: std::sync::atomic::AtomicBool::new(false),
@@ -274,6 +278,9 @@ impl Gateway {
         // Steps that could not be done may be possible now.
         self.inner.wake_timer.notify_one();
         self.inner.wake_sender.notify_one();
+        if let Err(error) = self.review_drift() {
+            tracing::error!(%error, "what was held could not be read anew; it is tried again");
+        }
         tracing::info!(file = %file.display(), "configuration, mappings and templates reloaded");
         Ok(())
     }

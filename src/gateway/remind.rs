@@ -89,6 +89,7 @@ impl Gateway {
         }
         self.look_again()?;
         self.repeat_alarms()?;
+        self.review_drift()?;
         self.silence()
     }
 
@@ -140,10 +141,17 @@ impl Gateway {
             let Some(limit) = mailbox.no_mail_alarm.as_deref().and_then(|text| Pause::parse(text).ok()) else {
                 continue;
             };
-            let Some(last) = health.get(&mailbox.name).and_then(|health| health.last_mail.or(health.last_success))
-            else {
-                continue;
-            };
+            // Kept across restarts: a gateway that was just started must not think that all is well.
+            let note = format!("last mail {}", mailbox.name);
+            let known = self.store().note(&note)?.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+            let heard = health.get(&mailbox.name).and_then(|health| health.last_mail);
+            let last = known.into_iter().chain(heard).max();
+            let newest = last.unwrap_or(now);
+            if known != Some(newest) {
+                let notes = vec![(note, newest.to_string())];
+                self.store().commit(Commit { notes, ..Commit::default() })?;
+            }
+            let last = newest;
             let zone = live.loaded.policies.defaults.time_zone.as_deref().unwrap_or("UTC");
             let subject = format!("mailbox {}", mailbox.name);
             let mut commit = Commit::default();
@@ -171,7 +179,21 @@ impl Gateway {
     pub(super) fn disk_has_room(&self) -> Result<(), Trouble> {
         let live = self.live();
         let needed_mib = live.loaded.config.limits.disk_free_mib.unwrap_or(256);
-        let Some(free_mib) = self.store().health().free_bytes.map(|bytes| bytes >> 20) else { return Ok(()) };
-        if free_mib < needed_mib { Err(Trouble::DiskFull { free_mib, needed_mib }) } else { Ok(()) }
+        let health = self.store().health();
+        let Some(free_mib) = health.free_bytes.map(|bytes| bytes >> 20) else { return Ok(()) };
+        // The reserve of the store itself counts, too: when it was given up, nothing more is taken in.
+        if free_mib < needed_mib || health.is_short_of_space() {
+            let needed_mib = needed_mib.max(health.ballast_wanted.saturating_mul(2) >> 20);
+            return Err(Trouble::DiskFull { free_mib, needed_mib });
+        }
+        Ok(())
+    }
+
+    /// For `status`.
+    pub(super) fn disk_json(&self) -> serde_json::Value {
+        let health = self.store().health();
+        let mib = |bytes: u64| bytes >> 20;
+        serde_json::json!({"free_mib": health.free_bytes.map(mib), "used_mib": mib(health.used_bytes), "reserve_mib": mib(health.ballast_bytes),
+            "reserve_wanted_mib": mib(health.ballast_wanted), "trouble": health.trouble})
     }
 }

@@ -35,6 +35,7 @@ impl Gateway {
             }
         };
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
+        let mut fresh = true;
         loop {
             let round = tokio::select! {
                 round = self.round(&mut mailbox, poll) => round,
@@ -42,9 +43,11 @@ impl Gateway {
             };
             match round {
                 Ok(()) => {
-                    if backoff.failures() > 0 {
+                    // An alarm may stand from before a restart.
+                    if backoff.failures() > 0 || fresh {
                         self.mailbox_well(&config.name);
                     }
+                    fresh = false;
                     backoff.succeeded();
                 }
                 Err(trouble) => {
@@ -213,6 +216,14 @@ impl Gateway {
             health.trouble_since.get_or_insert(now);
         });
         self.tell(News::Mailbox { name: name.to_string(), trouble: Some(words.clone()) });
+        if matches!(trouble, Trouble::DiskFull { .. }) {
+            let mut commit = Commit::default();
+            self.raise_alarm(&mut commit, AlarmKind::DiskFull, "disk", &words, None, None, now);
+            if let Err(error) = self.commit_extra(commit) {
+                tracing::error!(%error, "the alarm could not be kept");
+            }
+            return;
+        }
         let urgent = matches!(trouble, Trouble::Wire(WireError::Refused(_)));
         if failures == FAILURES_BEFORE_ALARM || (urgent && failures == 1) {
             let mut commit = Commit::default();
@@ -233,7 +244,7 @@ impl Gateway {
 
     fn mailbox_well(&self, name: &str) {
         let now = self.now();
-        tracing::info!(mailbox = name, "the mailbox can be read again");
+        tracing::info!(mailbox = name, "the mailbox can be read");
         self.health_of(name, |health| {
             health.trouble = None;
             health.trouble_since = None;
@@ -241,7 +252,10 @@ impl Gateway {
         self.tell(News::Mailbox { name: name.to_string(), trouble: None });
         let mut commit = Commit::default();
         self.end_alarm(&mut commit, AlarmKind::MailboxUnreachable, &format!("mailbox {name}"), now);
-        if let Err(error) = self.commit_extra(commit) {
+        self.end_alarm(&mut commit, AlarmKind::DiskFull, "disk", now);
+        if !commit.alarms.is_empty()
+            && let Err(error) = self.commit_extra(commit)
+        {
             tracing::error!(%error, "the end of the alarm could not be kept");
         }
     }

@@ -112,6 +112,23 @@ impl Agreement {
         }
     }
 
+    /// How far a reading is to be believed, from 0 to 1: the lines are known, and what they say is as ordered.
+    /// What finds a line counts for nothing here: a mapping that reads the wrong columns still finds it.
+    pub fn believed(&self) -> f64 {
+        let finds = [
+            Field::OrderNumber,
+            Field::Currency,
+            Field::Position,
+            Field::SupplierSku,
+            Field::ShopSku,
+            Field::Gtin,
+            Field::ProductId,
+        ];
+        let mut values = Count::default();
+        self.fields.iter().filter(|(field, _)| !finds.contains(field)).for_each(|(_, count)| values.add(*count));
+        self.lines.share() * (0.3 + 0.7 * values.share())
+    }
+
     /// One figure from 0 to 1: positions answered, lines known, values as ordered.
     pub fn share(&self) -> f64 {
         let mut values = Count::default();

@@ -34,7 +34,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("[source]", &["part", "hosts", "url"]),
     ("[formats]", &["decimal", "thousands", "date", "locale", "currency", "price_per", "empty"]),
     ("[fields]", &["label", "side", "find", "between", "value", "css", "attr", "xpath", "cell", "from", "required"]),
-    ("[table]", &["start", "first", "more", "skip", "end", "schedule", "columns"]),
+    ("[table]", &["start", "first", "more", "skip", "end", "schedule", "rows", "columns"]),
     ("[table.columns]", &["column", "find", "label", "line", "value", "required"]),
     ("[lines]", &["start", "line", "more", "skip", "end", "schedule"]),
     ("[line]", &["backorder", "missing"]),
@@ -563,10 +563,7 @@ fn rows(sink: &mut Sink<'_>, root: &Table<'_, '_>, source: Option<Source>, price
         return None;
     }
     if let Some(value) = table {
-        if source == Some(Source::Xml) {
-            sink.error("MAP018", value.span(), "[table] cannot be used on xml", "here");
-        }
-        return table_rule(sink, value, price).map(Rows::Table);
+        return table_rule(sink, value, price, source == Some(Source::Xml)).map(Rows::Table);
     }
     if let Some((_, span)) = price {
         sink.error("MAP008", span, "`price_per` names a column, but there is no [table]", "here");
@@ -574,11 +571,62 @@ fn rows(sink: &mut Sink<'_>, root: &Table<'_, '_>, source: Option<Source>, price
     lines.and_then(|value| lines_rule(sink, value)).map(Rows::Lines)
 }
 
+/// `rows`: which elements of an XML are lines.
+fn xml_rows(sink: &mut Sink<'_>, table: &Table<'_, '_>, xml: bool) -> Option<XPath> {
+    let named = |key: &str| table.entries().find(|entry| entry.0 == key);
+    if !xml {
+        if let Some(entry) = named("rows") {
+            sink.error("MAP018", entry.1.clone(), "`rows` needs the source xml", "rows are found by column heads here");
+        }
+        return None;
+    }
+    for key in ["start", "first", "more", "end"] {
+        if let Some(entry) = named(key) {
+            let help = Some("`rows` names the elements that are lines; `skip` leaves some of them out".into());
+            sink.error_help("MAP018", entry.1.clone(), format!("`{key}` cannot be used on xml"), "here", help);
+        }
+    }
+    let Some(value) = table.get("rows") else {
+        let help = Some("rows = \"//Line\"".into());
+        sink.error_help("MAP004", table.span.clone(), "[table] lacks `rows`: which elements are lines", "here", help);
+        return None;
+    };
+    let written = sink.string("rows", value)?;
+    match XPath::parse(written) {
+        Ok(path) if path.is_of_elements() => Some(path),
+        Ok(_) => {
+            sink.error("MAP016", value.span(), "`rows` names elements, not attributes or texts", "here");
+            None
+        }
+        Err((at, reason)) => {
+            let place = sink.within(&value.span(), at..written.len());
+            sink.error("MAP016", place, "`rows` has no path that can be followed", reason);
+            None
+        }
+    }
+}
+
+/// The heads of a column as paths below the row.
+fn paths(sink: &mut Sink<'_>, column: &mut Column, value: &Value<'_>) {
+    if !column.labels.is_empty() {
+        let message = "`label` cannot be used on xml: name the path of the value";
+        sink.error("MAP018", value.span(), message, "here");
+    }
+    for head in &column.heads {
+        match XPath::parse(head) {
+            Ok(path) => column.paths.push(path),
+            Err((_, reason)) => {
+                sink.error("MAP016", value.span(), format!("`{head}` is no path that can be followed"), reason);
+            }
+        }
+    }
+}
+
 fn optional(sink: &mut Sink<'_>, table: &Table<'_, '_>, key: &str) -> Option<Pattern> {
     table.get(key).and_then(|value| sink.pattern(key, value))
 }
 
-fn table_rule(sink: &mut Sink<'_>, value: &Value<'_>, price: Price) -> Option<TableRule> {
+fn table_rule(sink: &mut Sink<'_>, value: &Value<'_>, price: Price, xml: bool) -> Option<TableRule> {
     let table = sink.table("[table]", value)?;
     table.only(sink, keys("[table]"));
     let mut rule = TableRule {
@@ -588,6 +636,7 @@ fn table_rule(sink: &mut Sink<'_>, value: &Value<'_>, price: Price) -> Option<Ta
         skip: optional(sink, &table, "skip"),
         end: optional(sink, &table, "end"),
         schedule: schedule(sink, &table),
+        rows: xml_rows(sink, &table, xml),
         columns: Vec::new(),
     };
     let columns = need(sink, &table, "columns")?;
@@ -600,7 +649,10 @@ fn table_rule(sink: &mut Sink<'_>, value: &Value<'_>, price: Price) -> Option<Ta
             sink.error_help("MAP007", span.clone(), message, "not of a line", Some("it belongs in [fields]".into()));
             continue;
         }
-        let Some(column) = column(sink, field, value) else { continue };
+        let Some(mut column) = column(sink, field, value) else { continue };
+        if xml {
+            paths(sink, &mut column, value);
+        }
         for head in &column.heads {
             let whole = column.find.is_none() && column.line == CellLine::Usual;
             match heads.insert(words::plain(head), (field, whole)) {
@@ -620,6 +672,7 @@ fn table_rule(sink: &mut Sink<'_>, value: &Value<'_>, price: Price) -> Option<Ta
         } else {
             rule.columns.push(Column {
                 field: Field::PriceBasis,
+                paths: if xml { heads.iter().filter_map(|head| XPath::parse(head).ok()).collect() } else { Vec::new() },
                 heads,
                 find: None,
                 value: None,
@@ -655,6 +708,7 @@ fn column(sink: &mut Sink<'_>, field: Field, value: &Value<'_>) -> Option<Column
     let mut column = Column {
         field,
         heads: Vec::new(),
+        paths: Vec::new(),
         find: None,
         value: None,
         labels: Vec::new(),

@@ -37,14 +37,13 @@ impl Drift {
     /// Takes in one message; `Some`: the words of an alarm that starts now. Messages are to be held while
     /// [`Drift::holds`].
     pub fn feed(&mut self, agreement: &Agreement) -> Option<String> {
-        self.feed_share(agreement.share())
+        self.feed_share(agreement.believed())
     }
 
     /// The same for one figure from 0 (nothing as ordered, or not readable) to 1.
     pub fn feed_share(&mut self, share: f64) -> Option<String> {
         let level = self.level();
-        let falls = self.usual.len() >= USUAL_MIN && share < level - FALL;
-        if !falls {
+        if !self.is_fallen(share) {
             self.fallen = 0;
             self.usual.push_back(share);
             if self.usual.len() > USUAL {
@@ -70,6 +69,11 @@ impl Drift {
             share * 100.0,
             level * 100.0
         ))
+    }
+
+    /// Whether a message of this share is far below what is usual.
+    pub fn is_fallen(&self, share: f64) -> bool {
+        self.usual.len() >= USUAL_MIN && share < self.level() - FALL
     }
 
     /// Whether responses are to be held for a person: an alarm stands.

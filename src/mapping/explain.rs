@@ -107,6 +107,14 @@ fn spot(view: &View<'_>, said: &Said) -> Option<(usize, usize, usize)> {
             }
             hits(row, &within).map(|(from, to)| (index, from, to))
         }),
+        // In XML every row is a path and its value.
+        Spot::Path { path } => view.rows.iter().enumerate().find_map(|(index, row)| {
+            let (first, rest) = row.words.split_first()?;
+            if first.text != *path || rest.is_empty() {
+                return None;
+            }
+            hits(row, &|word| word.span.start > first.span.start).map(|(from, to)| (index, from, to))
+        }),
         _ => None,
     }
 }

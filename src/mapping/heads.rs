@@ -35,6 +35,7 @@ pub struct Wanted {
     pub required: bool,
 }
 
+/// The columns whose heads are looked for.
 pub fn wanted(columns: &[Column]) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = Vec::new();
     for (index, column) in columns.iter().enumerate().filter(|(_, column)| !column.heads.is_empty()) {

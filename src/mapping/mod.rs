@@ -10,6 +10,7 @@ mod check;
 mod columns;
 pub mod compare;
 pub mod drift;
+mod elements;
 pub mod explain;
 mod file;
 mod heads;

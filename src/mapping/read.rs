@@ -74,6 +74,12 @@ pub fn read(mapping: &Mapping, part: &Part, around: &Surroundings<'_>) -> Readin
         }
     }
     match &mapping.rows {
+        Some(Rows::Table(rule)) if mapping.source == Source::Xml => {
+            let (wanted, records) = super::elements::records(rule, &view);
+            for (number, record) in records.iter().enumerate() {
+                message.lines.push(columns::line(mapping, rule, &wanted, record, &view, number, &mut faults));
+            }
+        }
         Some(Rows::Table(rule)) => match table::records(mapping, rule, &view) {
             Found::Records(wanted, records) => {
                 for (number, record) in records.iter().enumerate() {

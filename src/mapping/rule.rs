@@ -156,6 +156,8 @@ pub struct TableRule {
     pub skip: Option<Pattern>,
     pub end: Option<Pattern>,
     pub schedule: Option<Pattern>,
+    /// Of XML: the elements that are lines.
+    pub rows: Option<XPath>,
     pub columns: Vec<Column>,
 }
 
@@ -165,6 +167,8 @@ pub struct Column {
     pub field: Field,
     /// The head and its synonyms; empty = no column, the value is looked for in the whole row.
     pub heads: Vec<String>,
+    /// The same as paths below the row's element; of XML only.
+    pub paths: Vec<XPath>,
     pub find: Option<Pattern>,
     /// The same in every row.
     pub value: Option<String>,

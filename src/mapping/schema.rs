@@ -190,6 +190,8 @@ struct Table {
     end: Option<String>,
     /// Several deliveries within a row: the groups `quantity` and `date`.
     schedule: Option<String>,
+    /// Of XML only: the path of the elements that are lines, e.g. `//Line`; columns are paths below them (`Item/SKU`, `Qty/@unit`).
+    rows: Option<String>,
     columns: BTreeMap<LineField, Column>,
 }
 

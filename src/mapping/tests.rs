@@ -382,3 +382,86 @@ price_net = "Preis"
          - position=2 | quantity_confirmed=5 | unit=Stk | price_net=1\n"
     );
 }
+
+const XML: &str = r#"
+partner = "p"
+kind = "response"
+[match]
+from = "@p.example"
+[source]
+part = "xml"
+[formats]
+decimal = "."
+date = ["%Y-%m-%d"]
+[fields]
+order_number = { xpath = "/Bestaetigung/Kopf/BestellNr" }
+currency     = { xpath = "//Kopf/@waehrung" }
+[table]
+rows = "//p:Zeile"
+skip = 'art@  Fracht|@art  Fracht'
+schedule = '(?m)^Lieferung(?:\[\d+\])?/Menge  (?<quantity>\S+)\n.*Tag  (?<date>\S+)$'
+[table.columns]
+position           = "@nr"
+supplier_sku       = ["Artikel/Nummer", "Artikel"]
+quantity_confirmed = "Menge"
+unit               = "Menge/@einheit"
+price_net          = { column = "Preis", find = '([\d.]+)' }
+status             = "Zustand[@art='voll']"
+reason             = { column = "Grund", required = false }
+[codes.status]
+"ja" = "accepted"
+"nein" = "canceled"
+[codes.reason]
+"aus" = "RCL020"
+"#;
+
+/// A partner whose program writes an XML of its own is read by paths: repeated elements are lines, attributes
+/// and children their columns, whatever prefix its program chose today.
+#[test]
+fn xml_of_a_partners_own_making() {
+    let source = "<?xml version='1.0'?><a:Bestaetigung xmlns:a='urn:p' xmlns:p='urn:p'><a:Kopf waehrung='EUR'><a:BestellNr> 4711 </a:BestellNr></a:Kopf>\
+        <a:Zeilen><a:Zeile nr='10'><a:Artikel><a:Nummer>B1</a:Nummer></a:Artikel><a:Menge einheit='PCE'>8</a:Menge><a:Preis>EUR 100.50</a:Preis><a:Zustand art='x'>nein</a:Zustand><a:Zustand art='voll'>ja</a:Zustand>\
+        <a:Lieferung><a:Menge>5</a:Menge><a:Tag>2026-12-01</a:Tag></a:Lieferung><a:Lieferung><a:Menge>3</a:Menge><a:Tag>2026-12-08</a:Tag></a:Lieferung></a:Zeile>\
+        <a:Zeile nr='20'><a:Artikel>B2</a:Artikel><a:Menge>fünf</a:Menge><a:Zustand art='voll'>nein</a:Zustand><a:Grund>aus</a:Grund></a:Zeile>\
+        <a:Zeile nr='99' art='Fracht'><a:Preis>9.00</a:Preis></a:Zeile></a:Zeilen></a:Bestaetigung>";
+    let parts = document::read(
+        &document::Input { name: "ab.xml", media_type: "application/xml", bytes: source.as_bytes() },
+        &document::Limits::default(),
+    );
+    let reading = read(&mapping(XML), &parts[0], &Surroundings::default());
+    assert_eq!(
+        show(&reading),
+        "order_number=4711 | currency=EUR\n\
+         - position=10 | supplier_sku=B1 | quantity_confirmed=8 | unit=PCE | price_net=100.5 | status=accepted | schedule=5 on 2026-12-01; 3 on 2026-12-08\n\
+         - position=20 | supplier_sku=B2 | status=canceled | reason=RCL020\n\
+         ! INVALID_VALUE `fünf` cannot be read as quantity_confirmed: there is no digit in it (rule table.columns.quantity_confirmed \"Menge\") @ ab.xml, /Bestaetigung/Zeilen/Zeile[2]/Menge\n"
+    );
+    let place = |field: crate::model::Field| reading.message.lines[0][&field].place.to_string();
+    assert_eq!(place(crate::model::Field::Unit), "ab.xml, /Bestaetigung/Zeilen/Zeile[1]/Menge@einheit");
+    let drawn = explain::draw(&reading, &parts[0]);
+    assert!(drawn.contains("^^^^ order_number = 4711") && drawn.contains("^^ 1.supplier_sku = B1"), "{drawn}");
+    // Lines by patterns over the paths work, too.
+    let lines = XML.split("[table]").next().unwrap().to_string()
+        + "[lines]\nline = '^\\S+/Zeile\\[\\d+\\]@nr\\s+(?<position>\\d+)$'\nmore = ['/Menge\\s+(?<quantity_confirmed>\\d+)$', '/(?:Nummer|Artikel)\\s+(?<supplier_sku>\\S+)$']\n";
+    let reading = read(&mapping(&lines), &parts[0], &Surroundings::default());
+    assert_eq!(reading.message.lines.len(), 3, "{}", show(&reading));
+    assert!(show(&reading).contains("- position=10 | supplier_sku=B1 | quantity_confirmed=8"), "{}", show(&reading));
+}
+
+/// What cannot work on XML is said when the mapping is written, at its place.
+#[test]
+fn mistakes_in_mappings_of_xml() {
+    for (from, to, code) in [
+        ("rows = \"//p:Zeile\"\n", "", "MAP004"),
+        ("rows = \"//p:Zeile\"", "rows = \"//Zeile/@nr\"", "MAP016"),
+        ("rows = \"//p:Zeile\"", "rows = \"//Zeile[\"", "MAP016"),
+        ("skip = ", "first = 'x'\nskip = ", "MAP018"),
+        ("= \"Menge\"\n", "= \"Menge(\"\n", "MAP016"),
+        ("part = \"xml\"", "part = \"text\"", "MAP018"),
+    ] {
+        let text = XML.replacen(from, to, 1);
+        assert_ne!(text, XML, "{from}");
+        let (made, found) = check("p/l", "l.toml", &text);
+        assert!(made.is_none() && found.iter().any(|d| d.code == code), "{to}: {found:#?}");
+    }
+}

@@ -101,11 +101,32 @@ impl XPath {
         self.from(start, most)
     }
 
-    fn from(&self, start: Node<'_, '_>, most: usize) -> Vec<Found> {
+    /// What the path finds from an element on; an absolute path looks at the whole document.
+    pub fn find_below(&self, node: Node<'_, '_>, most: usize) -> Vec<Found> {
+        let start = if self.absolute { node.document().root() } else { node };
+        self.from(start, most)
+    }
+
+    /// The elements that the path finds, in document order, at most `most`.
+    pub fn elements<'a, 'i>(&self, document: &'a Document<'i>, most: usize) -> Vec<Node<'a, 'i>> {
+        let start = if self.absolute { document.root() } else { document.root_element() };
+        let mut found: Vec<Node<'a, 'i>> = self.nodes(start).into_iter().filter(Node::is_element).collect();
+        found.sort_by_key(|node| (node.range().start, node.id().get()));
+        found.dedup_by_key(|node| node.id());
+        found.truncate(most);
+        found
+    }
+
+    /// Whether it names elements, not attributes or texts.
+    pub fn is_of_elements(&self) -> bool {
+        !matches!(self.steps.last().map(|step| &step.test), Some(Test::Attribute(_) | Test::Text))
+    }
+
+    fn nodes<'a, 'i>(&self, start: Node<'a, 'i>) -> Vec<Node<'a, 'i>> {
         let mut visits = 0;
         let mut nodes = vec![start];
         for step in &self.steps {
-            let mut next: Vec<Node<'_, '_>> = Vec::new();
+            let mut next: Vec<Node<'a, 'i>> = Vec::new();
             if matches!(step.test, Test::Attribute(_) | Test::Text) {
                 if step.deep {
                     nodes = nodes.iter().flat_map(|node| node.descendants()).take(VISITS_MAX).collect();
@@ -113,7 +134,7 @@ impl XPath {
                 break;
             }
             for node in &nodes {
-                let candidates: Box<dyn Iterator<Item = Node<'_, '_>>> = match (&step.test, step.deep) {
+                let candidates: Box<dyn Iterator<Item = Node<'a, 'i>>> = match (&step.test, step.deep) {
                     (Test::Here, _) => Box::new(std::iter::once(*node)),
                     (_, true) => Box::new(node.descendants().skip(1)),
                     (_, false) => Box::new(node.children()),
@@ -141,6 +162,11 @@ impl XPath {
             }
             nodes = next;
         }
+        nodes
+    }
+
+    fn from(&self, start: Node<'_, '_>, most: usize) -> Vec<Found> {
+        let nodes = self.nodes(start);
         let last = self.steps.last().map(|step| &step.test);
         let mut found = Vec::new();
         for node in nodes {
@@ -154,7 +180,11 @@ impl XPath {
                 ),
             };
             if let Some(text) = text {
-                found.push(Found { text: text.trim().to_string(), path: path_of(node) });
+                let attribute = match last {
+                    Some(Test::Attribute(name)) => format!("@{}", name.local),
+                    _ => String::new(),
+                };
+                found.push(Found { text: text.trim().to_string(), path: path_of(node) + &attribute });
             }
             if found.len() >= most {
                 break;
@@ -255,7 +285,7 @@ fn holds(node: Node<'_, '_>, predicate: &Predicate, count: usize) -> bool {
 }
 
 /// `/Order/Line[2]/ID`, with the number where siblings share the name.
-fn path_of(node: Node<'_, '_>) -> String {
+pub fn path_of(node: Node<'_, '_>) -> String {
     let mut pieces = Vec::new();
     for element in node.ancestors().filter(Node::is_element).take(200) {
         let name = element.tag_name().name();
@@ -288,8 +318,8 @@ mod tests {
         assert_eq!(find("//Line/ID"), ["/Order/Line[1]/ID 1", "/Order/Line[2]/ID 2"]);
         assert_eq!(find("/Order/Line[2]/ID"), ["/Order/Line[2]/ID 2"]);
         assert_eq!(find("Line[@t='b']/ID"), ["/Order/Line[2]/ID 2"]);
-        assert_eq!(find("Line[Note='x']/@t"), ["/Order/Line[2] b"]);
-        assert_eq!(find("/Order/@id"), ["/Order 7"]);
+        assert_eq!(find("Line[Note='x']/@t"), ["/Order/Line[2]@t b"]);
+        assert_eq!(find("/Order/@id"), ["/Order@id 7"]);
         assert_eq!(find("//Line[3]"), Vec::<String>::new());
     }
 

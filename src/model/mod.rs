@@ -24,7 +24,7 @@ pub use jiff::{Timestamp, civil::Date};
 pub use message::{
     BackorderEncoding, Field, Habits, HeadState, LineStatus, Message, MessageKind, MissingPolicy, Said, Schedule, Value,
 };
-pub use order::{Announced, Dossier, Order, OrderError, Position, Unanswered, Unwritten};
+pub use order::{Announced, Dossier, Merged, Order, OrderError, Origin, Position, Unanswered, Unwritten};
 pub use owed::{About, AlarmNews, Numbers, Outcome, Owed, Receipt, Writer};
 pub use place::{Place, Spot};
 pub use policy::{Channel, Partner, Pause, Policies, Settings};

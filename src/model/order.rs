@@ -31,6 +31,34 @@ pub struct Order {
     pub canceled: bool,
     pub registered_at: Timestamp,
     pub positions: Vec<Position>,
+    /// Which orders were merged into this one, or which one it went into.
+    #[serde(default, skip_serializing_if = "Merged::is_none")]
+    pub merged: Merged,
+}
+
+/// `postern order merge`: the positions of one order go on in another.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Merged {
+    /// The order that its positions went into; nothing is decided here any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub into: Option<OrderNumber>,
+    /// Orders whose positions were joined to these, and when.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub from: BTreeMap<OrderNumber, Timestamp>,
+}
+
+impl Merged {
+    pub fn is_none(&self) -> bool {
+        self.into.is_none() && self.from.is_empty()
+    }
+}
+
+/// Where a joined position stood before the orders were merged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub order: OrderNumber,
+    pub position: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,6 +98,9 @@ pub struct Position {
     /// A partner added this position; it was not ordered.
     #[serde(default)]
     pub added: bool,
+    /// It came with an order that was merged into this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// The five fields that announcing copies to an order position (reference, N1).
@@ -164,7 +195,8 @@ impl Order {
         let bare = |order: &Order| {
             let mut order = order.clone();
             (order.revision, order.registered_at) = (0, Timestamp::UNIX_EPOCH);
-            order.positions.retain(|position| !position.added);
+            order.merged = Merged::default();
+            order.positions.retain(|position| !position.added && position.origin.is_none());
             for position in &mut order.positions {
                 position.announced = None;
                 (position.quantity_canceled, position.quantity_dispatched) = (Decimal::ZERO, Decimal::ZERO);
@@ -299,6 +331,7 @@ impl Written {
             canceled: self.canceled,
             registered_at: now,
             positions,
+            merged: Merged::default(),
         })
     }
 }
@@ -344,6 +377,7 @@ impl WrittenPosition {
             quantity_canceled: Decimal::ZERO,
             quantity_dispatched: Decimal::ZERO,
             added: false,
+            origin: None,
         })
     }
 }

@@ -86,7 +86,8 @@ pub struct Options {
     pub channel_gets_response: Option<bool>,
     /// Documents are recreated (F1). Default false.
     pub recreate_documents: Option<bool>,
-    /// Who must prove where a response comes from: `require`, `prefer`, `off`. Default `prefer`.
+    /// Who must prove where a response comes from: `require`, `prefer`, `off`. Default `prefer`. A channel's
+    /// word counts for answers to our own questions only: else the order is not known before the mail is read.
     pub response_trust: Option<Trust>,
     /// Same for decisions. Default `require`.
     pub decision_trust: Option<Trust>,

@@ -226,6 +226,9 @@ pub struct Course {
     pub order_revision: u32,
     /// How often the step that cannot be done was tried.
     pub retries: u32,
+    /// It was read by this mapping while that one drifted: it waits until a person lets it go, or it was read anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
     /// Alarms that stand for it.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub alarms: BTreeSet<AlarmKind>,

@@ -164,6 +164,7 @@ fn added_position(number: u32, response: &Response, line: &Line) -> Position {
         quantity_canceled: Decimal::ZERO,
         quantity_dispatched: Decimal::ZERO,
         added: true,
+        origin: None,
     }
 }
 

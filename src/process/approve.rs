@@ -552,7 +552,9 @@ pub fn retire(
     let Some(row) = row_of(Some(response.status), answer) else { return false };
     let withdraws = row.owes.contains(&TransmissionKind::Withdrawal);
     let request = response.request;
-    let approval = response.approval.clone().filter(|_| withdraws);
+    let left = response.waits_for.as_ref().and_then(|wait| wait.left);
+    let asks = [Some(response.status), left].contains(&Some(Status::NotCheckedDoApprove));
+    let approval = response.approval.clone().filter(|_| withdraws && asks);
     let mut owed = Vec::new();
     if let Some(approval) = &approval
         && let Some(of) = approval.question

@@ -5,6 +5,7 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
+use super::merge::Joined;
 use crate::model::{
     AlarmKind, AuditEntry, EditTarget, Fault, Field, MailId, Message, Numbers, Order, OrderNumber, PartnerId, Pause,
     Policies, ResponseId, Step, Timestamp, TransmissionId, Writer,
@@ -32,6 +33,14 @@ pub enum Input {
         positions: BTreeMap<u32, Decimal>,
         by: String,
     },
+    /// A dispatch notice that names an order that was merged into this one.
+    DispatchedOf {
+        order: OrderNumber,
+        positions: BTreeMap<u32, Decimal>,
+        by: String,
+    },
+    /// Another order's positions and open responses come into this order (`order merge`).
+    Join(Box<Joined>),
     ResponseReceived(Box<Received>),
     /// An approver replied to CONFIRM_RESPONSE (who it is and whether it is authentic was checked before).
     Decision(Decision),
@@ -43,6 +52,18 @@ pub enum Input {
         by: String,
     },
     Person(Person),
+    /// The mapping reads as usual again, or was mended: what was held because of it goes on, with what was read anew.
+    HoldOver {
+        mapping: String,
+        rereads: BTreeMap<ResponseId, Reread>,
+        by: String,
+    },
+    /// A person closed an alarm by hand: it is not told again.
+    AlarmClosed {
+        kind: AlarmKind,
+        subject: String,
+        by: String,
+    },
     /// Time passed: whatever is due at `world.now` happens.
     Timer,
     /// A transmission could not be delivered.
@@ -70,6 +91,8 @@ pub struct Received {
     pub answers: Option<ResponseId>,
     /// What the reader could not read.
     pub faults: Vec<Fault>,
+    /// The mapping that read it, when its reading is not to be believed at present.
+    pub held: Option<String>,
 }
 
 /// An approver's reply.
@@ -173,6 +196,8 @@ pub enum PersonAction {
     AcceptAfterTooLate,
     /// `order merge`: everything open waits.
     Merge { with: OrderNumber },
+    /// `order merge`: the positions and open responses of this order go into another one.
+    MergeInto { into: OrderNumber },
     /// Everything that waits for merging goes on.
     ReleaseMerge,
 }
@@ -198,6 +223,8 @@ pub struct Outcome {
     pub canceled_transmissions: Vec<TransmissionId>,
     /// Answered: CONFIRMED.
     pub confirmed_transmissions: Vec<TransmissionId>,
+    /// What follows from it for other orders; belongs into the same commit.
+    pub passed_on: Vec<(OrderNumber, Input)>,
     /// Why the input changed nothing.
     pub refused: Option<Refused>,
 }

@@ -5,7 +5,7 @@
 //! The way of a response: [`table`] says what may follow what; `receive` stores it, `turn` says when it is
 //! its turn, `prepare`, `validate` and `deviate` read it against the order (`examine` leads them),
 //! `approve` and `recall` hold the talk with the channel and the partner, `announce` and `finish` bring it
-//! to its end; `wait` is what time does, `person` what people do.
+//! to its end; `wait` is what time does, `person` what people do, `merge` what becomes of two orders made one.
 
 mod announce;
 mod approve;
@@ -13,6 +13,7 @@ mod deviate;
 mod examine;
 mod finish;
 mod input;
+mod merge;
 mod person;
 mod prepare;
 pub mod print;
@@ -33,6 +34,7 @@ pub use input::{
     Refused, Reread, Scope, Verb, World,
 };
 pub use said::NUMBER_MAX;
+pub use merge::Joined;
 pub use table::{Answer, Question, Row, TABLE};
 
 use crate::model::Dossier;

@@ -9,7 +9,7 @@ use super::said::said_lines;
 use super::table::{Answer, row_of};
 use super::{recall, receive, turn};
 use crate::model::{
-    Course, Edit, EditTarget, Field, OrderNumber, Override, Response, ResponseId, ResponseType, Status, Wait,
+    Course, Edit, EditTarget, Field, OrderNumber, Override, Response, ResponseId, ResponseType, Status,
 };
 
 /// More values than a person sets at once.
@@ -21,8 +21,9 @@ pub fn act(run: &mut Run<'_, '_>, person: Person) {
     let what = name(&action);
     let done = match (&action, response) {
         (PersonAction::Merge { with }, None) => merge(run, with),
+        (PersonAction::MergeInto { into }, None) => super::merge::go_into(run, into, &by),
         (PersonAction::ReleaseMerge, None) => release_merge(run),
-        (PersonAction::Merge { .. } | PersonAction::ReleaseMerge, Some(_)) => {
+        (PersonAction::Merge { .. } | PersonAction::MergeInto { .. } | PersonAction::ReleaseMerge, Some(_)) => {
             Err("orders are merged, not responses".into())
         }
         (_, None) => Err(format!("{what} needs a response")),
@@ -54,7 +55,7 @@ fn name(action: &PersonAction) -> &'static str {
         PersonAction::SetToAnnounce => "set to DO_ANNOUNCE",
         PersonAction::UndoDecline => "undo decline",
         PersonAction::AcceptAfterTooLate => "accepted after all",
-        PersonAction::Merge { .. } => "orders merged",
+        PersonAction::Merge { .. } | PersonAction::MergeInto { .. } => "orders merged",
         PersonAction::ReleaseMerge => "merge released",
     }
 }
@@ -74,6 +75,10 @@ fn one(run: &mut Run<'_, '_>, id: ResponseId, action: PersonAction, by: &str, re
         PersonAction::Fail => fail(run, id, status, note, reason),
         PersonAction::Release if status == Status::WaitMerge => {
             release_one(run, id).then_some(()).ok_or_else(|| format!("{id} cannot be released"))
+        }
+        PersonAction::Release if run.response(id).is_some_and(|r| r.course.held.is_some()) => {
+            receive::take_up(run, id);
+            Ok(())
         }
         PersonAction::Release => {
             let change = |response: &mut Response| response.course.released = true;
@@ -104,7 +109,9 @@ fn one(run: &mut Run<'_, '_>, id: ResponseId, action: PersonAction, by: &str, re
             undone.then_some(()).ok_or_else(|| format!("there is no decline of {id} that can still be undone"))
         }
         PersonAction::AcceptAfterTooLate => recall::accept_after_too_late(run, id),
-        PersonAction::Merge { .. } | PersonAction::ReleaseMerge => Err("orders are merged, not responses".into()),
+        PersonAction::Merge { .. } | PersonAction::MergeInto { .. } | PersonAction::ReleaseMerge => {
+            Err("orders are merged, not responses".into())
+        }
     }
 }
 
@@ -127,6 +134,10 @@ fn correct(
         }
         return Ok(());
     }
+    let reread = reread.map(|mut reread| {
+        super::merge::translate(run.dossier.order.as_ref(), &mut reread.message);
+        reread
+    });
     let change = |response: &mut Response| {
         if let Some(reread) = reread {
             response.message = reread.message;
@@ -220,18 +231,8 @@ fn merge(run: &mut Run<'_, '_>, with: &OrderNumber) -> Result<(), String> {
     if *with == run.dossier.number {
         return Err("an order cannot be merged with itself".into());
     }
-    let open = |r: &&Response| row_of(Some(r.status), Answer::OrdersMerged).is_some();
-    let open: Vec<(ResponseId, Status)> =
-        run.dossier.responses.values().filter(open).map(|r| (r.id, r.status)).collect();
-    if open.is_empty() {
+    if super::merge::park(run, with) == 0 {
         return Err(format!("order {} has no open response that could wait", run.dossier.number));
-    }
-    let since = run.now();
-    for (id, left) in open {
-        let reason = format!("orders {} and {with} are being merged", run.dossier.number);
-        run.walk_owing(id, Answer::OrdersMerged, Some(format!("with order {with}")), Vec::new(), |response| {
-            response.waits_for = Some(Wait { reason, behind: None, left: Some(left), since });
-        });
     }
     Ok(())
 }
@@ -239,23 +240,41 @@ fn merge(run: &mut Run<'_, '_>, with: &OrderNumber) -> Result<(), String> {
 fn release_merge(run: &mut Run<'_, '_>) -> Result<(), String> {
     let waiting = |r: &&Response| r.status == Status::WaitMerge;
     let waiting: Vec<ResponseId> = run.dossier.responses.values().filter(waiting).map(|r| r.id).collect();
-    let released = waiting.into_iter().filter(|id| release_one(run, *id)).count();
-    if released > 0 { Ok(()) } else { Err(format!("nothing of order {} waits for merging", run.dossier.number)) }
+    let released: Vec<ResponseId> = waiting.into_iter().filter(|id| back(run, *id)).collect();
+    // What came meanwhile may answer what stood in question.
+    let newer = |r: &&Response| r.status == Status::WaitPending && r.course.held.is_none();
+    let newer: Vec<ResponseId> = run.dossier.responses.values().filter(newer).map(|r| r.id).collect();
+    for id in newer {
+        receive::supersede(run, id, None);
+    }
+    for id in &released {
+        recheck(run, *id);
+    }
+    if released.is_empty() { Err(format!("nothing of order {} waits for merging", run.dossier.number)) } else { Ok(()) }
 }
 
-/// Back to where it stood; when the order changed meanwhile, it is checked again.
 fn release_one(run: &mut Run<'_, '_>, id: ResponseId) -> bool {
-    let Some(response) = run.response(id) else { return false };
-    let Some(left) = response.waits_for.as_ref().and_then(|wait| wait.left) else { return false };
-    let checked = response.course.order_revision;
-    if !run.walk(id, Answer::ReleasedTo(left), None) {
-        return false;
+    back(run, id) && {
+        recheck(run, id);
+        true
     }
+}
+
+/// Back to where it stood.
+fn back(run: &mut Run<'_, '_>, id: ResponseId) -> bool {
+    let left = run.response(id).and_then(|response| response.waits_for.as_ref()).and_then(|wait| wait.left);
+    left.is_some_and(|left| run.walk(id, Answer::ReleasedTo(left), None))
+}
+
+/// When the order changed meanwhile, or it came from another order, it is checked again.
+fn recheck(run: &mut Run<'_, '_>, id: ResponseId) {
+    let Some(response) = run.response(id) else { return };
+    let checked = response.course.order_revision;
+    let came = checked == 0 && response.copied_from.is_some_and(|from| !run.dossier.responses.contains_key(&from));
     let revision = run.dossier.order.as_ref().map_or(0, |order| order.revision);
-    if left.is_before_checked() && checked != 0 && checked != revision {
+    if response.status.is_before_checked() && (came || checked != 0 && checked != revision) {
         retire(run, id, Answer::OrderChanged, None, "the order was changed", false, |response| {
             response.approved = false
         });
     }
-    true
 }

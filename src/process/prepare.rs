@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
+use super::merge::spoken_of;
 use super::said::{NUMBER_MAX, SaidLine, Target, resolve, said_lines};
 use super::split::{Amounts, split};
 use crate::model::policy::AdditionalPositions;
@@ -91,7 +92,7 @@ impl Work<'_> {
     fn read_lines(&mut self) {
         let mut groups: BTreeMap<Vec<u32>, (bool, Vec<SaidLine<'_>>)> = BTreeMap::new();
         for said in said_lines(self.response) {
-            match resolve(&said, self.order, &self.response.partner, self.settings) {
+            match resolve(&said, self.order, self.response, self.settings) {
                 Target::Position(position) => groups.entry(vec![position]).or_default().1.push(said),
                 Target::ByProduct(position) => {
                     let group = groups.entry(vec![position]).or_default();
@@ -108,7 +109,9 @@ impl Work<'_> {
             }
         }
         // A merging partner that answers position by position after all is taken at its word.
-        let groups: Vec<_> = groups.into_iter().flat_map(|(positions, group)| untangle(positions, group)).collect();
+        let (order, merges) = (self.order, self.settings.merges_positions);
+        let groups: Vec<_> =
+            groups.into_iter().flat_map(|(positions, group)| untangle(positions, group, order, merges)).collect();
         for (positions, by_product, group) in groups {
             self.read_group(&positions, by_product, &group);
         }
@@ -307,7 +310,7 @@ impl Work<'_> {
             (_, _, MissingPolicy::Unchanged | MissingPolicy::Error) => return,
         };
         let spoken: BTreeSet<u32> = self.lines.iter().filter_map(|line| line.position).collect();
-        for position in self.order.positions_of(&self.response.partner) {
+        for position in spoken_of(self.order, self.response) {
             let left = open(position);
             if let Some(recall) = self.response.course.answers_recall.get(&position.position)
                 && !spoken.contains(&position.position)
@@ -633,11 +636,24 @@ fn combine(line: &mut Line, parts: &[Part]) {
 }
 
 /// Lines of a merged product that name all its positions one by one belong to these.
-fn untangle(
+fn untangle<'s>(
     positions: Vec<u32>,
-    (by_product, group): (bool, Vec<SaidLine<'_>>),
-) -> Vec<(Vec<u32>, bool, Vec<SaidLine<'_>>)> {
+    (by_product, group): (bool, Vec<SaidLine<'s>>),
+    order: &Order,
+    merges: bool,
+) -> Vec<(Vec<u32>, bool, Vec<SaidLine<'s>>)> {
     let named: BTreeSet<u32> = group.iter().filter_map(SaidLine::position).collect();
+    // Orders were merged, the partner was not asked to: a line that names its position and fits there means it.
+    let fits = |said: &SaidLine<'_>| {
+        let position = said.position().filter(|n| positions.contains(n)).and_then(|n| order.position(n));
+        position.is_some_and(|position| said.amount() <= position.quantity)
+    };
+    if positions.len() > 1 && !merges && group.iter().all(fits) {
+        let of = |position: u32| -> Vec<_> {
+            group.iter().filter(|said| said.position() == Some(position)).copied().collect()
+        };
+        return named.iter().map(|position| (vec![*position], false, of(*position))).collect();
+    }
     if positions.len() > 1 && named.len() == positions.len() && positions.iter().all(|p| named.contains(p)) {
         let of = |position: u32| group.iter().filter(|said| said.position() == Some(position)).copied().collect();
         return positions.iter().map(|position| (vec![*position], false, of(*position))).collect();

@@ -130,6 +130,7 @@ fn end(run: &mut Run<'_, '_>, transmission: TransmissionId, answer: RecallAnswer
         RecallAnswer::TooLate => RecallState::TooLate,
     };
     (recall.answered_at, recall.due) = (Some(now), None);
+    let too_late = answer == RecallAnswer::TooLate;
     let (alarmed, id, partner) = (std::mem::take(&mut recall.alarmed), recall.response, recall.partner.clone());
     let positions: Vec<u32> = recall.positions.keys().copied().collect();
     run.confirm_transmission(Some(transmission));
@@ -141,7 +142,8 @@ fn end(run: &mut Run<'_, '_>, transmission: TransmissionId, answer: RecallAnswer
     if alarmed {
         run.out.alarms.push(AlarmChange::End { kind: AlarmKind::RecallUnanswered, subject: transmission.to_string() });
     }
-    if answer == RecallAnswer::TooLate {
+    if too_late {
+        remind_later(run, transmission, &partner);
         let message = format!(
             "{partner} delivers positions {} of order {}, declined with {id}",
             list(&positions),
@@ -234,8 +236,30 @@ pub fn accept_after_too_late(run: &mut Run<'_, '_>, id: ResponseId) -> Result<()
     if !bring_back(run, id, Answer::AcceptedAfterAll, positions, true) {
         return Err(format!("{id} was not declined"));
     }
+    settled(run, &transmission.to_string());
     run.out.alarms.push(AlarmChange::End { kind: AlarmKind::RecallTooLate, subject: transmission.to_string() });
     Ok(())
+}
+
+/// RECALL_TOO_LATE stands until the deviations are accepted after all or a person closes it.
+fn remind_later(run: &mut Run<'_, '_>, transmission: TransmissionId, partner: &PartnerId) {
+    let settings = run.settings(partner);
+    let due = wait::later(settings.alarm_reminder, run.now(), &settings);
+    if let Some(recall) = run.dossier.recalls.iter_mut().find(|recall| recall.transmission == transmission) {
+        recall.due = due;
+        run.out.changed = true;
+    }
+}
+
+/// What was too late to recall is settled: nobody is reminded of it any more.
+pub fn settled(run: &mut Run<'_, '_>, subject: &str) {
+    let too_late = |recall: &&mut Recall| {
+        recall.state == RecallState::TooLate && recall.due.is_some() && recall.transmission.to_string() == subject
+    };
+    if let Some(recall) = run.dossier.recalls.iter_mut().find(too_late) {
+        recall.due = None;
+        run.out.changed = true;
+    }
 }
 
 /// What was declined is looked at again: the failed response itself, or, when the rest of it went on, a
@@ -274,8 +298,10 @@ pub fn dispatched(run: &mut Run<'_, '_>, positions: &BTreeMap<u32, Decimal>) {
             (recall.answered_at, recall.due) = (Some(now), None);
             over.push((recall.transmission, std::mem::take(&mut recall.alarmed)));
         } else if recall.positions.len() < before && recall.positions.keys().all(|n| recall.taken.contains_key(n)) {
+            // What is left of it was taken back before.
             recall.state = RecallState::Recalled;
             (recall.answered_at, recall.due) = (Some(now), None);
+            over.push((recall.transmission, std::mem::take(&mut recall.alarmed)));
         }
     }
     for (transmission, alarmed) in over {
@@ -292,7 +318,16 @@ pub fn dispatched(run: &mut Run<'_, '_>, positions: &BTreeMap<u32, Decimal>) {
 /// Recalls that the partner does not answer: reminders, then an alarm.
 pub fn overdue(run: &mut Run<'_, '_>) {
     let now = run.now();
-    let due = |recall: &&Recall| recall.state == RecallState::Open && recall.due.is_some_and(|due| due <= now);
+    let is_due = |recall: &&Recall| recall.due.is_some_and(|due| due <= now);
+    let unsettled = |recall: &&Recall| recall.state == RecallState::TooLate && is_due(recall);
+    let unsettled: Vec<(TransmissionId, PartnerId)> =
+        run.dossier.recalls.iter().filter(unsettled).map(|r| (r.transmission, r.partner.clone())).collect();
+    for (transmission, partner) in unsettled {
+        let subject = transmission.to_string();
+        run.out.alarms.push(AlarmChange::Remind { kind: AlarmKind::RecallTooLate, subject });
+        remind_later(run, transmission, &partner);
+    }
+    let due = |recall: &&Recall| recall.state == RecallState::Open && is_due(recall);
     let late: Vec<(TransmissionId, PartnerId)> =
         run.dossier.recalls.iter().filter(due).map(|r| (r.transmission, r.partner.clone())).collect();
     for (transmission, partner) in late {

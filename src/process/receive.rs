@@ -19,7 +19,9 @@ use crate::model::{
 const LINES_MAX: usize = 10_000;
 
 pub fn receive(run: &mut Run<'_, '_>, received: Received) {
-    let Received { partner, message, mail, arrived_at, answers, faults } = received;
+    let mut received = received;
+    super::merge::as_counted_here(run, &mut received);
+    let Received { partner, message, mail, arrived_at, answers, faults, held } = received;
     run.by = mail.map_or_else(|| format!("partner {partner}"), |mail| format!("mail {mail}"));
     if message.kind != MessageKind::Response {
         return run.refuse(Refused::NotPossible("the message is no order response".into()));
@@ -43,8 +45,24 @@ pub fn receive(run: &mut Run<'_, '_>, received: Received) {
     response.course.read_faults = faults;
     response.course.turn = Some(turn::turn(&response));
     response.response_type = turn::response_type(run.dossier, &response);
+    let waits = held.is_some();
+    response.course.held = held;
     run.begin(response);
-    supersede(run, id, answers);
+    // What is perhaps read wrongly takes nobody's place and answers nothing.
+    if !waits {
+        supersede(run, id, answers);
+        recall::answered_by_response(run, id);
+    }
+}
+
+/// What was held is believed from now on.
+pub fn take_up(run: &mut Run<'_, '_>, id: ResponseId) {
+    let Some(response) = run.touch(id) else { return };
+    response.course.held = None;
+    if response.status.is_end() {
+        return;
+    }
+    supersede(run, id, None);
     recall::answered_by_response(run, id);
 }
 
@@ -87,7 +105,7 @@ impl Reach {
 
 /// The positions a line means, or its own words while the order does not tell.
 fn keys(dossier: &Dossier, response: &Response, line: &SaidLine<'_>, settings: &Settings) -> Vec<String> {
-    let target = dossier.order.as_ref().map(|order| resolve(line, order, &response.partner, settings));
+    let target = dossier.order.as_ref().map(|order| resolve(line, order, response, settings));
     match target {
         Some(Target::Position(position) | Target::ByProduct(position)) => vec![position.to_string()],
         Some(Target::Merged(positions)) => positions.iter().map(u32::to_string).collect(),
@@ -97,7 +115,7 @@ fn keys(dossier: &Dossier, response: &Response, line: &SaidLine<'_>, settings: &
 }
 
 /// A newer response takes type and place of the older one that it answers for or covers.
-fn supersede(run: &mut Run<'_, '_>, id: ResponseId, answers: Option<ResponseId>) {
+pub fn supersede(run: &mut Run<'_, '_>, id: ResponseId, answers: Option<ResponseId>) {
     let Some(newer) = run.response(id) else { return };
     if head_state(newer) == Some(HeadState::Received) {
         return;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use super::merge::{self, Whose};
 use crate::model::{
     Edit, EditTarget, Fault, FaultCode, Field, LineStatus, Order, PartnerId, Position, Response, Said, Settings, Value,
 };
@@ -53,6 +54,13 @@ impl<'a> SaidLine<'a> {
     pub fn position(&self) -> Option<u32> {
         let number = self.number(Field::Position)?;
         number.fract().is_zero().then(|| number.to_u32()).flatten()
+    }
+
+    /// All that it speaks of, however it is divided.
+    pub fn amount(&self) -> Decimal {
+        let fields = [Field::QuantityConfirmed, Field::QuantityBackordered, Field::QuantityCanceled];
+        let sum = fields.iter().filter_map(|field| self.number(*field)).fold(Decimal::ZERO, Decimal::saturating_add);
+        sum.max(self.number(Field::Quantity).unwrap_or_default())
     }
 
     /// A fault of this line; shown where the field stands, else where the line stands.
@@ -116,10 +124,13 @@ pub enum Target {
 }
 
 /// Position by the reference, else by a product that stands on one position only.
-pub fn resolve(line: &SaidLine<'_>, order: &Order, partner: &PartnerId, settings: &Settings) -> Target {
-    let by_product = positions_of_product(line, order, partner);
-    let referred = line.position().filter(|n| order.position(*n).is_some_and(|p| p.partner == *partner));
-    if settings.merges_positions && by_product.len() > 1 {
+pub fn resolve(line: &SaidLine<'_>, order: &Order, response: &Response, settings: &Settings) -> Target {
+    let whose = Whose::of(order, response);
+    let by_product = positions_of_product(line, order, &response.partner, &whose);
+    let meant = |n: &u32| order.position(*n).is_some_and(|p| p.partner == response.partner && whose.takes(p));
+    let referred = line.position().filter(meant);
+    let merged = settings.merges_positions || merge::is_joined(order, &by_product);
+    if merged && by_product.len() > 1 {
         return Target::Merged(by_product);
     }
     match (referred, by_product.as_slice()) {
@@ -139,10 +150,10 @@ pub fn resolve(line: &SaidLine<'_>, order: &Order, partner: &PartnerId, settings
 }
 
 /// Partner SKU, shop SKU, GTIN, product id; the first that stands in the order decides.
-fn positions_of_product(line: &SaidLine<'_>, order: &Order, partner: &PartnerId) -> Vec<u32> {
+fn positions_of_product(line: &SaidLine<'_>, order: &Order, partner: &PartnerId, whose: &Whose) -> Vec<u32> {
     for (field, of) in PRODUCT {
         let Some(said) = line.text(field) else { continue };
-        let same = |p: &&Position| of(p).is_some_and(|ordered| same_product(ordered, said));
+        let same = |p: &&Position| whose.takes(p) && of(p).is_some_and(|ordered| same_product(ordered, said));
         let found: Vec<u32> = order.positions_of(partner).filter(same).map(|p| p.position).collect();
         if !found.is_empty() {
             return found;

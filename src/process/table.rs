@@ -163,6 +163,7 @@ pub const TABLE: &[Row] = {
     row("-",         WaitMerge,           ReleasedTo(DoClose),             DoClose,             &[], None),
     row("-",         WaitMerge,           ReleasedTo(InExternalProcessing),InExternalProcessing,&[], None),
     row("-",         WaitMerge,           ReleasedTo(WaitPending),         WaitPending,         &[], None),
+    row("-",         WaitMerge,           WentOver,                        Failed,              &[Withdrawal], None),
     ]
 };
 
@@ -214,6 +215,8 @@ pub enum Answer {
     ChannelGetsContinuous,
     NothingToSend,
     OrdersMerged,
+    /// Its order went into another one, where the same message goes on as a response of that order.
+    WentOver,
     ReleasedTo(Status),
 }
 
@@ -337,7 +340,7 @@ impl Question {
             Question::TakenUpAgain => &[AcceptedAfterAll, DeclineUndone, SetToAnnounce],
             Question::Copied => &[CopyGoesOn],
             Question::AwaitRelease => &[
-                ReleasedTo(S::Initial), ReleasedTo(S::DoCheck), ReleasedTo(S::NotCheckedDoApprove), ReleasedTo(S::NotChecked),
+                WentOver, ReleasedTo(S::Initial), ReleasedTo(S::DoCheck), ReleasedTo(S::NotCheckedDoApprove), ReleasedTo(S::NotChecked),
                 ReleasedTo(S::Checked), ReleasedTo(S::DoProcess), ReleasedTo(S::DoAnnounce), ReleasedTo(S::NotAnnounced),
                 ReleasedTo(S::Announced), ReleasedTo(S::DoReturn), ReleasedTo(S::Returned), ReleasedTo(S::DoComposeResponse),
                 ReleasedTo(S::ComposedResponse), ReleasedTo(S::Processed), ReleasedTo(S::DoPrepareDocument),
@@ -396,6 +399,7 @@ impl Answer {
             Answer::ChannelGetsContinuous => "the channel gets the composed continuous response",
             Answer::NothingToSend => "nothing to send",
             Answer::OrdersMerged => "orders merged",
+            Answer::WentOver => "its order went into another",
             Answer::ReleasedTo(status) => released_to(status),
         }
     }

@@ -6,18 +6,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::approve::{self, retire};
-use super::input::{Input, Refused};
+use super::input::{Input, Refused, Reread};
 use super::prepare::list;
 use super::run::Run;
 use super::table::{Answer, row_of};
-use super::{person, recall, receive, wait};
+use super::{merge, person, recall, receive, wait};
 use crate::model::{AlarmKind, FaultCode, Order, Response, ResponseId, Status, TransmissionId};
 
 pub fn take(run: &mut Run<'_, '_>, input: Input) {
+    let into = run.dossier.order.as_ref().and_then(|order| order.merged.into.clone());
+    let input = match into {
+        Some(into) => match merge::pass_on(run, &into, input) {
+            Some(input) => input,
+            None => return,
+        },
+        None => input,
+    };
     match input {
         Input::OrderRegistered(order) => register(run, order),
         Input::OrderCanceled { by } => cancel_order(run, &by),
         Input::Dispatched { positions, by } => dispatched(run, &positions, &by),
+        Input::DispatchedOf { order, positions, by } => match merge::dispatched_of(run, &order, &positions) {
+            Ok(positions) => dispatched(run, &positions, &by),
+            Err(why) => run.refuse(Refused::Unknown(why)),
+        },
+        Input::Join(joined) => merge::join(run, *joined),
+        Input::HoldOver { mapping, rereads, by } => hold_over(run, &mapping, rereads, by),
+        Input::AlarmClosed { kind, subject, by } => alarm_closed(run, kind, &subject, by),
         Input::ResponseReceived(received) => receive::receive(run, *received),
         Input::Decision(decision) => approve::decide(run, decision),
         Input::RecallAnswer { recall, partner, answer, by } => recall::answered(run, recall, &partner, answer, &by),
@@ -46,6 +61,7 @@ fn register(run: &mut Run<'_, '_>, mut order: Order) {
     }
     order.revision = known.revision.saturating_add(1);
     order.registered_at = known.registered_at;
+    order.merged.clone_from(&known.merged);
     order.supplier_order_number = order.supplier_order_number.take().or_else(|| known.supplier_order_number.clone());
     // What responses, returns and dispatches have written stays with its position.
     for position in &mut order.positions {
@@ -53,9 +69,12 @@ fn register(run: &mut Run<'_, '_>, mut order: Order) {
             position.announced.clone_from(&before.announced);
             position.quantity_canceled = before.quantity_canceled.min(position.quantity);
             position.quantity_dispatched = before.quantity_dispatched;
+            position.origin.clone_from(&before.origin);
         }
     }
-    let added = known.positions.iter().filter(|before| before.added && order.position(before.position).is_none());
+    // What partners added, and what came with a merged order, is not of this registration.
+    let stays = |before: &&crate::model::Position| before.added || before.origin.is_some();
+    let added = known.positions.iter().filter(|before| stays(before) && order.position(before.position).is_none());
     let added: Vec<_> = added.cloned().collect();
     order.positions.extend(added);
     run.by = format!("order revised ({})", order.revision);
@@ -137,6 +156,37 @@ fn dispatched(run: &mut Run<'_, '_>, positions: &BTreeMap<u32, Decimal>, by: &st
         });
     }
     recall::dispatched(run, positions);
+}
+
+/// What was held because its mapping drifted goes on, with what was read anew.
+fn hold_over(run: &mut Run<'_, '_>, mapping: &str, mut rereads: BTreeMap<ResponseId, Reread>, by: String) {
+    run.by = by;
+    let held = |r: &&Response| r.course.held.as_deref() == Some(mapping);
+    let held: Vec<ResponseId> = run.dossier.responses.values().filter(held).map(|r| r.id).collect();
+    for id in held {
+        if let Some(Reread { mut message, faults }) = rereads.remove(&id) {
+            merge::translate(run.dossier.order.as_ref(), &mut message);
+            if let Some(response) = run.touch(id) {
+                response.message = message;
+                response.course.read_faults = faults;
+            }
+        }
+        receive::take_up(run, id);
+    }
+}
+
+/// An alarm that a person closed is not told again, whatever it was about.
+fn alarm_closed(run: &mut Run<'_, '_>, kind: AlarmKind, subject: &str, by: String) {
+    run.by = by;
+    let ours = |r: &&Response| r.id.to_string() == subject && r.course.alarms.contains(&kind);
+    if let Some(id) = run.dossier.responses.values().find(ours).map(|r| r.id)
+        && let Some(response) = run.touch(id)
+    {
+        response.course.alarms.remove(&kind);
+    }
+    if kind == AlarmKind::RecallTooLate {
+        recall::settled(run, subject);
+    }
 }
 
 /// A letter did not arrive: whoever waits for its answer does not wait any longer.

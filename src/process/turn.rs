@@ -61,14 +61,23 @@ pub fn standing(dossier: &Dossier, response: &Response) -> Standing {
         return Standing::Free;
     }
     let others = || dossier.responses.values().filter(|r| r.partner == response.partner && r.id != response.id);
+    let order = dossier.order.as_ref();
     let newer = |other: &&Response| {
-        was_announced(other) && other.entry_date.zip(response.entry_date).is_some_and(|(theirs, ours)| ours < theirs)
+        was_announced(other)
+            && !super::merge::are_apart(order, response, other)
+            && other.entry_date.zip(response.entry_date).is_some_and(|(theirs, ours)| ours < theirs)
     };
     if let Some(newer) = others().find(newer) {
         return Standing::Outdated(newer.id);
     }
     if response.course.released {
         return Standing::Free;
+    }
+    if let Some(mapping) = &response.course.held {
+        let reason = format!(
+            "what {mapping} reads agrees with the orders much less than usual; it is held until the mapping was looked at"
+        );
+        return Standing::Waits(Wait { reason, behind: None, left: None, since: response.arrived_at });
     }
     let initial = initial_announced(dossier, &response.partner);
     let place = |response: &Response| (type_given(response, initial), turn(response));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
+use super::merge::spoken_of;
 use super::prepare::{Prepared, head_edit, head_state, list, open};
 use super::said::said_lines;
 use crate::model::policy::AdditionalPositions;
@@ -170,7 +171,7 @@ impl Check<'_> {
             })
             .filter_map(|l| l.position)
             .collect();
-        let mut all = self.order.positions_of(&self.response.partner).filter(|p| open(p) > Decimal::ZERO).peekable();
+        let mut all = spoken_of(self.order, self.response).filter(|p| open(p) > Decimal::ZERO).peekable();
         if state == HeadState::AcceptedWithChanges
             && all.peek().is_some()
             && all.all(|p| canceled.contains(&p.position))
@@ -195,8 +196,8 @@ impl Check<'_> {
                 faults.push(fault);
             }
             let shipped = position.quantity_dispatched;
-            if shipped > Decimal::ZERO
-                && super::announce::newly_canceled(line, position) > open(position).saturating_sub(shipped)
+            let canceled = super::announce::newly_canceled(line, position);
+            if shipped > Decimal::ZERO && canceled > Decimal::ZERO && canceled > open(position).saturating_sub(shipped)
             {
                 let message = format!("position {}: {shipped} dispatched already", position.position);
                 faults.push(self.line_fault(line, FaultCode::AlreadyDispatched, Field::QuantityCanceled, message));
@@ -264,10 +265,11 @@ impl Check<'_> {
             self.lines.iter().filter_map(|l| l.position).chain(faults.iter().filter_map(|f| f.position)).collect();
         let silent = |p: &&crate::model::Position| {
             let left = open(p).saturating_sub(p.quantity_dispatched);
-            !spoken.contains(&p.position) && !p.added && left > Decimal::ZERO
+            // What was answered before its order was merged into this one need not be answered again.
+            let answered = p.origin.is_some() && p.announced.is_some() && !every_time;
+            !spoken.contains(&p.position) && !p.added && !answered && left > Decimal::ZERO
         };
-        let missing: Vec<u32> =
-            self.order.positions_of(&self.response.partner).filter(silent).map(|p| p.position).collect();
+        let missing: Vec<u32> = spoken_of(self.order, self.response).filter(silent).map(|p| p.position).collect();
         for position in &missing {
             let message =
                 format!("position {position} is not answered; the first response must answer {}", list(&missing));

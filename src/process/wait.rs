@@ -194,7 +194,20 @@ fn has_answered(dossier: &crate::model::Dossier, partner: &PartnerId) -> bool {
         let order = dossier.order.as_ref();
         order.is_some_and(|o| o.positions_of(partner).all(|p| p.quantity_dispatched >= super::prepare::open(p)))
     };
-    dossier.responses.values().any(answers) || all_gone()
+    // Positions that came with a merged order are answered when something was said of them.
+    let silent = |p: &&crate::model::Position| {
+        let spoken = || dossier.responses.values().any(|r| r.covers().contains(&p.position) || waits_unread(r, p));
+        p.origin.is_some() && p.announced.is_none() && p.quantity_dispatched < super::prepare::open(p) && !spoken()
+    };
+    let joined_silent = || dossier.order.as_ref().is_some_and(|order| order.positions_of(partner).any(|p| silent(&p)));
+    (dossier.responses.values().any(answers) && !joined_silent()) || all_gone()
+}
+
+/// It waits for its first look, and names the order that the position came from.
+fn waits_unread(response: &Response, position: &crate::model::Position) -> bool {
+    let named = response.message.text(crate::model::Field::OrderNumber);
+    let origin = position.origin.as_ref().map(|origin| origin.order.as_str());
+    !response.status.is_end() && response.lines.is_empty() && named.is_some() && named == origin
 }
 
 fn subject(run: &Run<'_, '_>, partner: &PartnerId) -> String {

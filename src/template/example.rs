@@ -251,6 +251,7 @@ fn order() -> Order {
         quantity_canceled: Decimal::ZERO,
         quantity_dispatched: Decimal::ZERO,
         added: false,
+        origin: None,
     };
     Order {
         order_number: number(),
@@ -262,6 +263,7 @@ fn order() -> Order {
         canceled: false,
         registered_at: hours(-96),
         positions: rows.into_iter().map(position).collect(),
+        merged: Default::default(),
     }
 }
 

@@ -9,6 +9,8 @@ use crate::model::{Field, LineStatus};
 
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
+    /// The mails are a customer's orders: what is ordered, not what is confirmed.
+    pub is_order: bool,
     pub partner: String,
     pub status: Option<&'static str>,
     pub comment: String,
@@ -65,7 +67,8 @@ impl Draft {
         for line in self.comment.lines() {
             out.push_str(&format!("# {line}\n"));
         }
-        out.push_str(&format!("partner = {}\nkind    = \"response\"\n", quoted(&self.partner)));
+        let kind = if self.is_order { "order" } else { "response" };
+        out.push_str(&format!("partner = {}\nkind    = \"{kind}\"\n", quoted(&self.partner)));
         if let Some(status) = self.status {
             out.push_str(&format!("status  = \"{status}\"\n"));
         }
@@ -99,9 +102,11 @@ impl Draft {
             out.push_str(&format!("{} = {rule}\n", field.name()));
         }
         if let Some(patterns) = &self.lines {
-            out.push_str(&format!("\n[lines]\nline = {}\n", quoted(&patterns.line)));
+            let in_words = |pattern: &String| self.groups(pattern);
+            out.push_str(&format!("\n[lines]\nline = {}\n", quoted(&in_words(&patterns.line))));
             if !patterns.more.is_empty() {
-                out.push_str(&format!("more = {}\n", list(&patterns.more)));
+                let more: Vec<String> = patterns.more.iter().map(in_words).collect();
+                out.push_str(&format!("more = {}\n", list(&more)));
             }
             if let Some(end) = &patterns.end {
                 out.push_str(&format!("end = {}\n", quoted(end)));
@@ -113,21 +118,49 @@ impl Draft {
             }
             out.push_str("\n[table.columns]\n");
             for placed in &self.proof.placed {
-                out.push_str(&format!("{} = {}\n", placed.field.name(), self.rule(placed)));
+                if let Some(field) = self.named(placed.field) {
+                    out.push_str(&format!("{} = {}\n", field.name(), self.rule(placed)));
+                }
             }
         }
         self.codes(&mut out);
-        if let Some(backorder) = self.proof.backorder {
+        if let Some(backorder) = self.proof.backorder.filter(|_| !self.is_order) {
             out.push_str(&format!("\n[line]\nbackorder = \"{backorder}\"\n"));
         }
         out
     }
 
+    /// The field's name in an order: a quantity is ordered there, and a date is wished for.
+    fn named(&self, field: Field) -> Option<Field> {
+        if !self.is_order {
+            return Some(field);
+        }
+        let placed = |field: Field| self.proof.placed.iter().any(|placed| placed.field == field);
+        match field {
+            Field::QuantityConfirmed if placed(Field::Quantity) => None,
+            Field::QuantityConfirmed => Some(Field::Quantity),
+            Field::ConfirmedDate => Some(Field::RequestedDate),
+            Field::Status | Field::QuantityBackordered | Field::QuantityCanceled | Field::BackorderedDate => None,
+            other => Some(other),
+        }
+    }
+
+    fn groups(&self, pattern: &str) -> String {
+        if !self.is_order {
+            return pattern.to_string();
+        }
+        pattern
+            .replace("?<quantity_confirmed>", "?<quantity>")
+            .replace("?<confirmed_date>", "?<requested_date>")
+            .replace("?<status>", "?:")
+    }
+
     fn codes(&self, out: &mut String) {
-        let status = self.proof.placed.iter().any(|placed| placed.field == Field::Status)
-            || self.lines.as_ref().is_some_and(|lines| {
-                lines.line.contains("<status>") || lines.more.iter().any(|more| more.contains("<status>"))
-            });
+        let status = !self.is_order
+            && (self.proof.placed.iter().any(|placed| placed.field == Field::Status)
+                || self.lines.as_ref().is_some_and(|lines| {
+                    lines.line.contains("<status>") || lines.more.iter().any(|more| more.contains("<status>"))
+                }));
         if status {
             out.push_str("\n[codes.status]\n");
             for (word, status) in &self.proof.states {

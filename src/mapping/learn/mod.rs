@@ -22,7 +22,7 @@ use super::check::check;
 use super::json;
 use super::mails::{MailReading, read_with};
 use super::material::{Material, Reader};
-use super::rule::{Mapping, Source};
+use super::rule::{Kind, Mapping, Source};
 use super::view::View;
 use super::words::{self, Language};
 use crate::document::Limits;
@@ -63,8 +63,20 @@ pub struct Example {
     pub raw: Vec<u8>,
 }
 
-/// Learns one layout. `Err`: why nothing could be learned.
+/// Learns one layout of a partner's responses. `Err`: why nothing could be learned.
 pub fn learn(
+    partner: &str,
+    layout: &str,
+    examples: &[Example],
+    orders: &[Order],
+    reader: &Reader<'_>,
+) -> Result<Learned, String> {
+    learn_kind(Kind::Response, partner, layout, examples, orders, reader)
+}
+
+/// The same for responses or for a customer's orders; there earlier orders of the customer are the answer key.
+pub fn learn_kind(
+    kind: Kind,
     partner: &str,
     layout: &str,
     examples: &[Example],
@@ -96,7 +108,7 @@ pub fn learn(
     let mut best: Option<(f64, Draft, Mapping, Agreement, Vec<String>)> = None;
     let mut complaints = Vec::new();
     for source in sources(&cases) {
-        for draft in drafts(partner, &cases, source) {
+        for draft in drafts(kind, partner, &cases, source) {
             let (draft, notes) = draft;
             let (mapping, found) = check(&format!("{partner}/{layout}"), layout, &draft.toml());
             let Some(mapping) = mapping else {
@@ -154,7 +166,7 @@ fn sources(cases: &[Case<'_>]) -> Vec<Source> {
 }
 
 /// Drafts of one source.
-fn drafts(partner: &str, cases: &[Case<'_>], source: Source) -> Vec<(Draft, Vec<String>)> {
+fn drafts(kind: Kind, partner: &str, cases: &[Case<'_>], source: Source) -> Vec<(Draft, Vec<String>)> {
     let proved = formats::prove(cases, source);
     let parts: Vec<_> = cases.iter().filter_map(|case| Some((case, case.part(source)?))).collect();
     let views = Views {
@@ -165,10 +177,11 @@ fn drafts(partner: &str, cases: &[Case<'_>], source: Source) -> Vec<(Draft, Vec<
         all: parts.iter().map(|(case, (filename, part))| (*case, (*filename).to_string(), View::new(part))).collect(),
     };
     let mut notes = proved.notes.clone();
-    let heads = head_fields(&views, &mut notes);
+    let heads = head_fields(kind, &views, &mut notes);
     let attached = !matches!(source, Source::Text | Source::Html);
     let names: Vec<String> = views.all.iter().map(|(_, filename, _)| filename.clone()).collect();
     let base = Draft {
+        is_order: kind == Kind::Order,
         partner: partner.to_string(),
         from: matching::from(cases),
         subject: matching::subject(cases),
@@ -218,7 +231,7 @@ fn drafts(partner: &str, cases: &[Case<'_>], source: Source) -> Vec<(Draft, Vec<
     drafts
 }
 
-fn head_fields(views: &Views<'_>, notes: &mut Vec<String>) -> Vec<(Field, String)> {
+fn head_fields(kind: Kind, views: &Views<'_>, notes: &mut Vec<String>) -> Vec<(Field, String)> {
     let mut found: Vec<Found> = Vec::new();
     let number = |case: &Case<'_>| case.order.map(|order| order.order_number.to_string());
     let same = |wanted: Option<String>, text: &str| {
@@ -229,7 +242,11 @@ fn head_fields(views: &Views<'_>, notes: &mut Vec<String>) -> Vec<(Field, String
     match views.known(Field::OrderNumber, &number, &|case, text| same(number(case), text)) {
         Some(field) => found.push(field),
         None => {
-            found.extend(views.by_labels(Field::OrderNumber, &|_, value| fields::numbered(Field::OrderNumber, value)))
+            // In a customer's order its own number is what in an answer would be the supplier's.
+            let numbered = |_: &Case<'_>, value: &str| fields::numbered(Field::OrderNumber, value);
+            let own = |found: Found| Found { field: Field::OrderNumber, ..found };
+            let by_own = || views.by_labels(Field::SupplierOrderNumber, &numbered).filter(|_| kind == Kind::Order);
+            found.extend(views.by_labels(Field::OrderNumber, &numbered).or_else(|| by_own().map(own)));
         }
     }
     let theirs = |case: &Case<'_>| case.order.and_then(|order| order.supplier_order_number.clone());
@@ -240,7 +257,7 @@ fn head_fields(views: &Views<'_>, notes: &mut Vec<String>) -> Vec<(Field, String
     let supplier = views
         .known(Field::SupplierOrderNumber, &theirs, &|case, text| same(theirs(case), text))
         .or_else(|| views.by_labels(Field::SupplierOrderNumber, &other));
-    found.extend(supplier);
+    found.extend(supplier.filter(|_| kind != Kind::Order));
     let formats = &views.formats;
     let day = |case: &Case<'_>, text: &str| case.day.is_some_and(|day| formats.date(text) == Ok(day));
     let near = |case: &Case<'_>, value: &str| fields::near(case.day, value);

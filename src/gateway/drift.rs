@@ -1,0 +1,287 @@
+//! Drift: how far what a mapping reads agrees with the orders, kept per mapping across restarts. When the
+//! agreement falls suddenly, the partner's layout has changed: what is read then is held and one alarm is
+//! raised, rather than that every approver (or the partner) gets a mail for each.
+//!
+//! What is held goes on when a person lets it, when the mapping was mended (it is read anew), or when it
+//! agrees again. Beside it: what shadow mappings read otherwise than the live one, to be reported only.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::desk::Reply;
+use super::{Gateway, Live};
+use crate::mapping::agreement::Agreement;
+use crate::mapping::drift::Drift;
+use crate::mapping::{MailReading, compare};
+use crate::model::{AlarmKind, Digest, Fault, HeadState, Message, Order, OrderNumber, PartnerId, ResponseId, Status};
+use crate::process::{Input, Reread};
+use crate::store::{Commit, ResponseFilter, StoreError};
+
+/// The names of all mappings that are watched.
+const INDEX: &str = "drift";
+/// Held responses looked through at a time.
+const HELD_MAX: usize = 10_000;
+/// Differences of a shadow mapping that are kept, the newest last.
+const SHADOW_WORDS_MAX: usize = 20;
+
+/// What is known of one mapping of one partner.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Watched {
+    /// Of the mapping's text; another one means that it was mended.
+    version: Option<Digest>,
+    drift: Drift,
+    messages: u64,
+    /// The agreement of the last message, in percent.
+    last_percent: u8,
+    last_at: Option<Timestamp>,
+    /// The alarm stands; set when it starts, so that a restart ends it too.
+    alarmed: bool,
+}
+
+/// What a shadow mapping read beside the live one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Shadowed {
+    mails: u64,
+    same: u64,
+    differences: Vec<String>,
+}
+
+impl Gateway {
+    /// Takes in what a mapping read of an order; `Some(mapping)` when it is to be held.
+    pub(super) fn judge(
+        &self,
+        commit: &mut Commit,
+        mapping: &str,
+        partner: &PartnerId,
+        (message, faults): (&Message, &[Fault]),
+        order: &Order,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(share) = share(message, faults, order, partner) else { return Ok(None) };
+        let live = self.live();
+        let name = key(mapping, partner);
+        let now = self.now();
+        let mut watched = self.watched(&name)?;
+        let version = version(&live, &name);
+        if watched.version != version {
+            // A mended mapping has no past.
+            watched = Watched { version, alarmed: watched.alarmed, ..Watched::default() };
+        }
+        let fallen = watched.drift.is_fallen(share);
+        let words = watched.drift.feed_share(share);
+        watched.messages += 1;
+        watched.last_percent = percent(share);
+        watched.last_at = Some(now);
+        let held = watched.drift.holds() && fallen;
+        if watched.drift.holds() {
+            watched.alarmed = true;
+            let words = words.unwrap_or_else(|| "what it reads agrees with the orders much less than usual".into());
+            self.raise_alarm(commit, AlarmKind::MappingDrift, &subject(&name), &words, None, None, now);
+        }
+        self.keep(commit, &name, watched)?;
+        Ok(held.then_some(name))
+    }
+
+    /// Shadow mappings only report.
+    pub(super) fn report_shadows(&self, reading: &MailReading, commit: &mut Commit) -> Result<(), StoreError> {
+        let mut names: Vec<&str> = reading.shadows.iter().map(|shadow| shadow.mapping.as_str()).collect();
+        names.dedup();
+        for name in names {
+            let read: Vec<_> = reading.shadows.iter().filter(|shadow| shadow.mapping == name).cloned().collect();
+            let mut differences = Vec::new();
+            compare::messages(&reading.messages, &read, &mut differences);
+            let faults = read.iter().flat_map(|shadow| &shadow.faults).map(|fault| fault.message.clone());
+            let mut words: Vec<String> = differences.iter().map(ToString::to_string).chain(faults).collect();
+            let note = format!("shadow {name}");
+            let mut shadowed: Shadowed =
+                self.store().note(&note)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+            shadowed.mails += 1;
+            shadowed.same += u64::from(words.is_empty());
+            tracing::info!(mapping = name, differs = words.len(), "a shadow mapping read beside the live one");
+            words.truncate(SHADOW_WORDS_MAX);
+            shadowed.differences.extend(words);
+            let excess = shadowed.differences.len().saturating_sub(SHADOW_WORDS_MAX);
+            shadowed.differences.drain(..excess);
+            commit.notes.push((note, serde_json::to_string(&shadowed).unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    /// Mappings whose alarm stands: mended ones are read with again, and what agrees again goes on.
+    pub(super) fn review_drift(&self) -> Result<(), StoreError> {
+        let live = self.live();
+        for name in self.watched_names()? {
+            let mut watched = self.watched(&name)?;
+            if !watched.alarmed {
+                continue;
+            }
+            let version = version(&live, &name);
+            if watched.version != version {
+                tracing::info!(mapping = %name, "mended: what was held is read anew");
+                watched = Watched { version, ..Watched::default() };
+                self.end_drift(&name, watched, "gateway", "the mapping was changed")?;
+                self.let_go(&name, "mapping mended", |_| true)?;
+            } else if !watched.drift.holds() {
+                let left = self.let_go(&name, "mapping reads as usual", |share| !watched.drift.is_fallen(share))?;
+                if left == 0 {
+                    self.end_drift(&name, watched, "gateway", "it agrees as usual")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A person looked: what the mapping reads is right, whatever it was before.
+    pub(super) fn release_mapping(&self, name: &str, by: &str) -> Result<Reply, StoreError> {
+        let Some(name) = self.watched_names()?.into_iter().find(|known| known == name) else {
+            return Ok(Reply::refused(format!("nothing was read by a mapping `{name}`")));
+        };
+        let watched = self.watched(&name)?;
+        if !watched.alarmed {
+            return Ok(Reply::refused(format!("nothing is held because of `{name}`")));
+        }
+        let settled = Watched { version: watched.version, messages: watched.messages, ..Watched::default() };
+        self.end_drift(&name, settled, by, "released by a person")?;
+        let before = self.held(&name)?.len();
+        let left = self.let_go(&name, by, |_| true)?;
+        Ok(Reply::done(json!({"v": 1, "mapping": name, "released": before.saturating_sub(left)})))
+    }
+
+    /// The mapping that an alarm's subject names.
+    pub(super) fn mapping_of_alarm(subject: &str) -> Option<&str> {
+        subject.strip_prefix("mapping ")
+    }
+
+    fn end_drift(&self, name: &str, watched: Watched, by: &str, why: &str) -> Result<(), StoreError> {
+        let mut commit = Commit::default();
+        commit.audit.push(self.audit(by, "mapping drift ended", name, why));
+        self.end_alarm(&mut commit, AlarmKind::MappingDrift, &subject(name), self.now());
+        self.keep(&mut commit, name, Watched { alarmed: false, ..watched })?;
+        self.commit_extra(commit)
+    }
+
+    /// Reads what is held anew and lets go what may; returns how many stay held.
+    fn let_go(&self, name: &str, by: &str, may: impl Fn(f64) -> bool) -> Result<usize, StoreError> {
+        let mut by_order: BTreeMap<OrderNumber, BTreeMap<ResponseId, Reread>> = BTreeMap::new();
+        let mut stay = 0;
+        for response in self.held(name)? {
+            let record = response.mail.map(|id| self.store().mail(id)).transpose()?.flatten();
+            let raw = record.as_ref().map(|record| self.store().blob(&record.digest)).transpose()?.flatten();
+            let reread = record.zip(raw).and_then(|(record, raw)| self.read_again(&raw, &record, &response));
+            let order = self.store().dossier(&response.order)?.and_then(|dossier| dossier.order);
+            let said = reread.as_ref().map_or(&response.message, |reread| &reread.message);
+            let faults = reread.as_ref().map_or(&response.course.read_faults, |reread| &reread.faults);
+            let agrees = order.and_then(|order| share(said, faults, &order, &response.partner)).unwrap_or(0.0);
+            if !may(agrees) {
+                stay += 1;
+                continue;
+            }
+            let all = by_order.entry(response.order.clone()).or_default();
+            let kept = Reread { message: response.message.clone(), faults: response.course.read_faults.clone() };
+            all.insert(response.id, reread.unwrap_or(kept));
+        }
+        for (order, rereads) in by_order {
+            let input = Input::HoldOver { mapping: name.to_string(), rereads, by: by.to_string() };
+            self.decide_one(&order, input)?;
+        }
+        Ok(stay)
+    }
+
+    fn held(&self, name: &str) -> Result<Vec<crate::model::Response>, StoreError> {
+        let mut found = Vec::new();
+        for status in [Status::WaitPending, Status::WaitMerge] {
+            let filter = ResponseFilter { status: Some(status), limit: HELD_MAX, ..Default::default() };
+            found.extend(self.store().responses(&filter)?);
+        }
+        found.retain(|response| response.course.held.as_deref() == Some(name));
+        found.reverse();
+        Ok(found)
+    }
+
+    fn watched(&self, name: &str) -> Result<Watched, StoreError> {
+        if let Ok(all) = self.inner.drifts.lock()
+            && let Some(known) = all.get(name)
+        {
+            return Ok(known.clone());
+        }
+        let note = self.store().note(&format!("drift {name}"))?;
+        Ok(note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    }
+
+    fn keep(&self, commit: &mut Commit, name: &str, watched: Watched) -> Result<(), StoreError> {
+        let mut names = self.watched_names()?;
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_string());
+            commit.notes.push((INDEX.into(), serde_json::to_string(&names).unwrap_or_default()));
+        }
+        commit.notes.push((format!("drift {name}"), serde_json::to_string(&watched).unwrap_or_default()));
+        if let Ok(mut all) = self.inner.drifts.lock() {
+            all.insert(name.to_string(), watched);
+        }
+        Ok(())
+    }
+
+    /// All that were ever watched: those in the store, and those of this moment.
+    fn watched_names(&self) -> Result<Vec<String>, StoreError> {
+        let mut names: Vec<String> =
+            self.store().note(INDEX)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        if let Ok(all) = self.inner.drifts.lock() {
+            names.extend(all.keys().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
+        }
+        Ok(names)
+    }
+
+    /// For `status`: every mapping with its agreement, what is held because of it, and what shadows read.
+    pub(super) fn mappings_json(&self) -> Result<Vec<Json>, StoreError> {
+        let mut all = Vec::new();
+        for name in self.watched_names()? {
+            let watched = self.watched(&name)?;
+            let held = if watched.alarmed { self.held(&name)?.len() } else { 0 };
+            all.push(json!({"name": name, "messages": watched.messages, "usual_percent": percent(watched.drift.level()),
+                "last_percent": watched.last_percent, "last_at": watched.last_at, "drifts": watched.alarmed, "held": held}));
+        }
+        let live = self.live();
+        for mapping in live.library.mappings.iter().filter(|m| m.status == crate::mapping::Status::Shadow) {
+            let note = self.store().note(&format!("shadow {}", mapping.name))?;
+            let shadowed: Shadowed = note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+            all.push(json!({"name": mapping.name, "shadow": true, "messages": shadowed.mails, "same": shadowed.same, "differences": shadowed.differences}));
+        }
+        Ok(all)
+    }
+}
+
+/// Mappings carry their partner in their name; standards do not.
+fn key(mapping: &str, partner: &PartnerId) -> String {
+    if mapping.contains('/') { mapping.to_string() } else { format!("{partner} {mapping}") }
+}
+
+fn subject(name: &str) -> String {
+    format!("mapping {name}")
+}
+
+fn version(live: &Live, name: &str) -> Option<Digest> {
+    live.library.get(name).map(|mapping| Digest::of(mapping.text.as_bytes()))
+}
+
+fn percent(share: f64) -> u8 {
+    (share * 100.0).round().clamp(0.0, 100.0) as u8
+}
+
+/// The agreement of a message from 0 to 1; what could not be read in a line counts against it. `None`: there
+/// is nothing to compare.
+fn share(message: &Message, faults: &[Fault], order: &Order, partner: &PartnerId) -> Option<f64> {
+    let bare = matches!(message.state(), Some(HeadState::Accepted | HeadState::Canceled | HeadState::Received));
+    if message.lines.is_empty() && bare {
+        return None;
+    }
+    let agreed = Agreement::of(message, order, partner).believed();
+    let broken: std::collections::BTreeSet<usize> = faults.iter().filter_map(|fault| fault.line).collect();
+    let whole = message.lines.is_empty() || faults.iter().any(|fault| fault.line.is_none());
+    let unread =
+        if whole && !faults.is_empty() { 1.0 } else { broken.len() as f64 / message.lines.len().max(1) as f64 };
+    Some(agreed * (1.0 - 0.5 * unread.min(1.0)))
+}
