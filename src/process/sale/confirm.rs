@@ -194,6 +194,7 @@ fn order_of(
             quantity_canceled: Decimal::ZERO,
             quantity_dispatched: Decimal::ZERO,
             added: false,
+            origin: None,
         });
     }
     Ok(Some(Order {
@@ -206,5 +207,6 @@ fn order_of(
         canceled: false,
         registered_at: now,
         positions,
+        merged: crate::model::Merged::default(),
     }))
 }
