@@ -123,7 +123,7 @@ fn a_linked_page_is_read_and_kept() {
     // Read again when the page says something else: the same comes out, and nobody is asked.
     portal.says(&ok("<html><body>expired</body></html>"));
     let since = "2026-01-01T00:00:00Z".parse().unwrap();
-    let replay = house.ask(Request::MailReplay { since, partner: None, limit: 10 }).value;
+    let replay = house.ask(Request::MailReplay { since, partner: None, before: None, limit: 10 }).value;
     assert_eq!((replay["same"].as_u64(), replay["changed"].as_array().map(Vec::len)), (Some(1), Some(0)), "{replay}");
     assert_eq!(portal.asked(), 1);
 }

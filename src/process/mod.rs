@@ -33,8 +33,8 @@ pub use input::{
     AlarmChange, Command, Decision, DecisionKind, Input, Outcome, Person, PersonAction, RecallAnswer, Received,
     Refused, Reread, Scope, Verb, World,
 };
-pub use said::NUMBER_MAX;
 pub use merge::Joined;
+pub use said::NUMBER_MAX;
 pub use table::{Answer, Question, Row, TABLE};
 
 use crate::model::Dossier;
