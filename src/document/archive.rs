@@ -113,11 +113,19 @@ pub(super) fn entry(bytes: &[u8], name: &str, limits: &Limits) -> Option<Vec<u8>
     Some(content)
 }
 
+/// The names of what stands in an archive.
+pub(super) fn names(bytes: &[u8]) -> Vec<String> {
+    let Ok(archive) = ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };
+    archive.file_names().flatten().take(ENTRIES_MAX).map(|name| name.to_string()).collect()
+}
+
 /// What kind of document an archive is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holds {
     Workbook,
-    /// A word processor's or presenter's document, a program ...
+    /// A word processor's document.
+    Letter,
+    /// A presenter's document, a program ...
     OtherDocument,
     Files,
 }
@@ -128,6 +136,9 @@ pub(super) fn holds(bytes: &[u8]) -> Holds {
     let names = || archive.file_names().flatten().take(200);
     if has("xl/workbook.xml") || has("xl/workbook.bin") || names().any(|name| name.starts_with("xl/worksheets/")) {
         return Holds::Workbook;
+    }
+    if has("[Content_Types].xml") && names().any(|name| name.starts_with("word/document")) {
+        return Holds::Letter;
     }
     if has("content.xml") && has("mimetype") {
         let kind = entry(bytes, "mimetype", &Limits::default()).unwrap_or_default();

@@ -1,7 +1,10 @@
 //! Bytes of any kind to parts: what they are is told by the bytes; the name and the declared type are hints.
 
 use super::archive::{self, Holds};
-use super::{Input, Kind, Limits, Part, charset, csv, edifact, html, ocr, pdf, rtf, sheet, signed, text, tnef, xml};
+use super::{
+    Input, Kind, Limits, Part, charset, csv, edifact, html, letter, ocr, outlook, pdf, rtf, sheet, signed, text, tnef,
+    xml,
+};
 
 /// How deep files are opened within files.
 const DEPTH_MAX: usize = 2;
@@ -44,10 +47,12 @@ impl Reader<'_> {
             self.parts.push(read.part);
             self.inside(read.embedded, depth);
         } else if tnef::is_tnef(bytes) {
-            self.tnef(input, depth);
+            self.mail(input, tnef::read(bytes), depth);
         } else if archive::is_zip(bytes) {
             self.zip(input, depth);
-        } else if is_compound(bytes) && !input.name.to_ascii_lowercase().ends_with(".msg") {
+        } else if is_compound(bytes) && outlook::is_message(bytes) {
+            self.mail(input, outlook::read(bytes, limits.bytes_max), depth);
+        } else if is_compound(bytes) {
             self.parts.push(sheet::part(name, bytes, limits));
         } else if let Some(kind) = picture(bytes) {
             let mut part = Part::new(Kind::Image, name);
@@ -92,8 +97,9 @@ impl Reader<'_> {
     fn zip(&mut self, input: &Input<'_>, depth: usize) {
         match archive::holds(input.bytes) {
             Holds::Workbook => self.parts.push(sheet::part(input.name, input.bytes, self.limits)),
+            Holds::Letter => self.parts.push(letter::part(input.name, input.bytes, self.limits)),
             Holds::OtherDocument => {
-                let message = "it is a document of a word processor or another program; nobody here reads it";
+                let message = "it is a document of a program whose documents nobody here reads";
                 self.parts.push(Part::faulty(Kind::Other, input.name, "UNKNOWN_KIND", message));
             }
             Holds::Files => match archive::entries(input.bytes, self.limits) {
@@ -114,8 +120,7 @@ impl Reader<'_> {
         }
     }
 
-    fn tnef(&mut self, input: &Input<'_>, depth: usize) {
-        let contents = tnef::read(input.bytes);
+    fn mail(&mut self, input: &Input<'_>, contents: tnef::Contents, depth: usize) {
         if contents.broken {
             self.parts.push(Part::faulty(
                 Kind::Other,
@@ -123,6 +128,9 @@ impl Reader<'_> {
                 "BROKEN",
                 "it ends before its end; what stands before was read",
             ));
+        }
+        if let Some(subject) = contents.subject {
+            self.parts.push(text::part_within("subject", &subject, self.limits));
         }
         if let Some(source) = contents.html {
             self.parts.push(html::part("html", &source, self.limits));

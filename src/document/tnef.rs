@@ -13,6 +13,7 @@ const DEPTH_MAX: usize = 3;
 /// What such a file holds.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Contents {
+    pub subject: Option<String>,
     pub text: Option<String>,
     pub html: Option<String>,
     pub files: Vec<File>,
@@ -35,6 +36,8 @@ pub(super) fn is_tnef(bytes: &[u8]) -> bool {
 pub(super) fn read(bytes: &[u8]) -> Contents {
     let mut contents = Contents::default();
     stream(bytes, &mut contents, 0);
+    // The mail around it has the subject.
+    contents.subject = None;
     contents
 }
 
@@ -71,7 +74,8 @@ impl<'a> Bytes<'a> {
 
 /// The body in the forms a stream may carry it.
 #[derive(Default)]
-struct Bodies {
+pub(super) struct Bodies {
+    subject: Option<String>,
     text: Option<String>,
     html: Option<Vec<u8>>,
     rtf: Option<Vec<u8>>,
@@ -150,7 +154,8 @@ fn attribute<'a>(rest: &mut Bytes<'a>) -> Option<(u32, &'a [u8])> {
 }
 
 /// Chooses the body: HTML, else HTML or text within RTF, else text.
-fn settle(bodies: Bodies, code_page: u32, contents: &mut Contents) {
+pub(super) fn settle(bodies: Bodies, code_page: u32, contents: &mut Contents) {
+    contents.subject = bodies.subject.filter(|subject| !subject.trim().is_empty());
     contents.text =
         bodies.text.map(|text| text.trim_end_matches('\0').to_owned()).filter(|text| !text.trim().is_empty());
     if let Some(html) = bodies.html {
@@ -166,16 +171,25 @@ fn settle(bodies: Bodies, code_page: u32, contents: &mut Contents) {
     }
 }
 
-enum Target<'a> {
+pub(super) enum Target<'a> {
     Message(&'a mut Bodies),
     File(&'a mut File),
 }
 
 impl Target<'_> {
-    fn take(&mut self, id: u16, kind: u16, value: &[u8], code_page: u32) {
+    /// Whether a property of this identifier is looked at.
+    pub(super) fn wants(&self, id: u16) -> bool {
+        match self {
+            Target::Message(_) => matches!(id, 0x0037 | 0x1000 | 0x1009 | 0x1013),
+            Target::File(_) => matches!(id, 0x3001 | 0x3701 | 0x3704 | 0x3707 | 0x370e),
+        }
+    }
+
+    pub(super) fn take(&mut self, id: u16, kind: u16, value: &[u8], code_page: u32) {
         let text = || if kind & 0xfff == 0x1f { wide(value) } else { decoded(value, code_page) };
         match self {
             Target::Message(bodies) => match id {
+                0x0037 => bodies.subject = Some(text()),
                 0x1000 => bodies.text = Some(text()),
                 0x1013 => {
                     bodies.html = Some(if kind & 0xfff == 0x1f { wide(value).into_bytes() } else { value.to_vec() })

@@ -86,7 +86,7 @@ fn path(parent: &str, child: Node<'_, '_>) -> String {
 }
 
 /// How deep elements nest, by their tags alone; stops counting beyond `most`.
-fn depth(text: &str, most: usize) -> usize {
+pub(super) fn depth(text: &str, most: usize) -> usize {
     let (mut open, mut deepest) = (0usize, 0usize);
     let mut rest = text;
     while let Some(at) = rest.find('<') {
