@@ -750,6 +750,7 @@ fn owed_words(owed: &Owed) -> String {
         About::Unanswered { positions, count, .. } => {
             format!(": positions {positions:?} are not answered, the {count}.")
         }
+        About::Digest { questions, .. } => format!(": {} questions", questions.len()),
         About::Withdrawal { of, reason } => format!(": {of} ({reason})"),
         About::Alarm { .. } => String::new(),
         About::Question { by, text } => format!(": {by} asks: {text}"),

@@ -78,6 +78,9 @@ pub struct GatewayConfig {
     /// Forwarders whose ARC seals are believed, by the domain (`d=`) of their seal. Default: none.
     pub arc_sealers: Vec<String>,
     pub own_check: Option<OwnCheckConfig>,
+    /// An approver with several open questions gets them all in one mail, at most so often, e.g. `1d`. Each question is
+    /// asked, reminded of and answered by itself as well. Default: never.
+    pub digest: Option<String>,
     /// The key that tokens are made with (at least 32 bytes). Default: made at first start in `data_dir/secret`.
     pub secret_file: Option<PathBuf>,
     /// At most so many of our automatic answers go to one address within an hour (RFC 3834). Default 20.
@@ -461,6 +464,9 @@ fn check(config: &Config, file: &str, text: &str) -> Vec<Diagnostic> {
         }
     }
     access::check(config, &mut checker);
+    if let Some(pause) = &config.gateway.digest {
+        checker.pause(pause, &["gateway", "digest"]);
+    }
     for url in &config.relay.urls {
         if !url.starts_with("smtp://") && !url.starts_with("smtps://") {
             checker.error(

@@ -13,6 +13,7 @@ use super::{Gateway, Live};
 use crate::mail::encode::{Automatic, Enclosure, Outgoing};
 use crate::mail::token::{Bound, Secret, Tagging, Token};
 use crate::mail::{Address, Mail};
+use crate::model::owed::{DigestQuestion, Outcome};
 use crate::model::{
     About, Digest, Dossier, MailId, Owed, Recipient, Response, Transmission, TransmissionId, TransmissionKind as Kind,
     TransmissionStatus, Writer,
@@ -23,6 +24,8 @@ use crate::template::Letter;
 
 /// Original mails above this are named but not attached.
 const ORIGINAL_BYTES_MAX: usize = 5 << 20;
+/// Receipts that explain an unclear or idle reply, to one address about one order within an hour.
+const EXPLANATIONS_PER_HOUR: usize = 3;
 /// Of the partner's own words, so much is quoted.
 const PARTNER_WORDS_MAX: usize = 4_000;
 
@@ -76,15 +79,17 @@ pub(super) fn tagging(live: &Live) -> Tagging {
     }
 }
 
-/// The id of a transmission's mail: the same for every try, and recognisable when it comes back.
-pub(super) fn message_id(id: TransmissionId, live: &Live) -> String {
-    format!("{id}.postern@{}", domain(live))
+/// The id of a transmission's mail: the same for every try, and recognisable when it comes back. Nobody who did not get
+/// the mail can name it, so that nobody else's bounce or absence is believed to be about it.
+pub(super) fn message_id(id: TransmissionId, secret: &Secret, live: &Live) -> String {
+    let mark = secret.token(Bound { purpose: "message-id", transmission: &id.to_string(), recipient: "" });
+    format!("{id}.{}.postern@{}", mark.to_string().replace('-', "").to_ascii_lowercase(), domain(live))
 }
 
 /// The transmission that a Message-ID of ours names.
 pub(super) fn transmission_of(message_id: &str, live: &Live) -> Option<TransmissionId> {
     let (local, own) = message_id.rsplit_once('@')?;
-    let id = local.strip_suffix(".postern")?;
+    let id = local.strip_suffix(".postern")?.split('.').next()?;
     (own.eq_ignore_ascii_case(domain(live)) && id.starts_with(['T', 't'])).then(|| id.parse().ok())?
 }
 
@@ -161,22 +166,22 @@ impl LetterWriter<'_> {
     ) -> Result<Option<Written>, String> {
         let response = owed.response.and_then(|id| dossier.responses.get(&id));
         let first = to.first().cloned().unwrap_or_default();
-        if owed.kind == Kind::Receipt && !self.gateway.may_answer(&first) {
+        if owed.kind == Kind::Receipt && !(self.may_explain(owed, &first, dossier) && self.gateway.may_answer(&first)) {
             tracing::warn!(to = %first, "no receipt: too many automatic answers to this address within an hour (RFC 3834)");
             return Ok(None);
         }
+        let secret = Secret::new(self.gateway.inner.secret.clone()).map_err(|e| e.to_string())?;
         let asks = self.asks(owed, response);
         let tagging = tagging(self.live);
         let mut tokens = Vec::new();
         let mut token = None;
         if let Some(purpose) = asks {
-            let secret = Secret::new(self.gateway.inner.secret.clone()).map_err(|e| e.to_string())?;
             let made = secret.token(Bound { purpose, transmission: &id.to_string(), recipient: &first });
             let hash: Digest = secret.fingerprint(&made).parse()?;
             tokens.push(TokenRecord {
                 hash,
                 transmission: id,
-                order: Some(dossier.number.clone()),
+                order: Some(dossier.number.clone()).filter(|number| !number.as_str().is_empty()),
                 response: owed.response,
                 sale: None,
                 version: response
@@ -191,6 +196,9 @@ impl LetterWriter<'_> {
                 used_at: None,
             });
             token = Some(made);
+            if let About::Digest { questions, .. } = &owed.about {
+                tokens.extend(digest_tokens(&secret, id, &first, questions)?);
+            }
         }
         let reply_to = token.as_ref().map(|token| tagging.address(token));
         let fresh = self.origin(owed, response);
@@ -230,7 +238,7 @@ impl LetterWriter<'_> {
             })
             .map_err(|diagnostic| diagnostic.to_string())?;
         let config = &self.live.loaded.config.gateway;
-        let message_id = message_id(id, self.live);
+        let message_id = message_id(id, &secret, self.live);
         let thread = self.thread(dossier, fresh.as_ref(), owed);
         let outgoing = Outgoing {
             from: Address {
@@ -273,10 +281,24 @@ impl LetterWriter<'_> {
         Ok(Some(Written { transmission, mime, tokens }))
     }
 
+    /// A receipt for words that changed nothing may answer a program that looks like a person, which answers it again:
+    /// so few of them about one order that a loop comes to rest.
+    fn may_explain(&self, owed: &Owed, to: &str, dossier: &Dossier) -> bool {
+        let About::Receipt(receipt) = &owed.about else { return true };
+        match receipt.outcome {
+            Outcome::Comment | Outcome::NotUnderstood | Outcome::Status | Outcome::Help => {
+                let thread = format!("{to} {}", dossier.number);
+                self.gateway.may_answer_within(&thread, EXPLANATIONS_PER_HOUR)
+            }
+            _ => true,
+        }
+    }
+
     /// What answer a letter expects, if any.
     fn asks(&self, owed: &Owed, response: Option<&Response>) -> Option<&'static str> {
         match &owed.about {
             About::Reminder { of_kind, .. } => purpose(*of_kind),
+            About::Digest { .. } => Some("digest"),
             // A receipt carries a new token while lines are open and the question stands.
             About::Receipt(receipt) => {
                 let pending = response.and_then(|r| r.approval.as_ref()).is_some_and(|a| a.decided_by.is_none());
@@ -361,6 +383,35 @@ impl LetterWriter<'_> {
         }
         files
     }
+}
+
+/// What a digest asks, question by question. Nobody is told these tokens: the digest's own finds them.
+fn digest_tokens(
+    secret: &Secret,
+    id: TransmissionId,
+    recipient: &str,
+    questions: &[DigestQuestion],
+) -> Result<Vec<TokenRecord>, String> {
+    let asked = questions.iter().filter_map(|question| {
+        let response = question.dossier.responses.get(&question.response)?;
+        Some((question, response.approval.as_ref()?))
+    });
+    asked
+        .map(|(question, approval)| {
+            let transmission = format!("{id}/{}", question.response);
+            let made = secret.token(Bound { purpose: "decision", transmission: &transmission, recipient });
+            Ok(TokenRecord {
+                hash: secret.fingerprint(&made).parse()?,
+                transmission: id,
+                order: Some(question.dossier.number.clone()),
+                response: Some(question.response),
+                version: approval.version,
+                recipient: recipient.to_string(),
+                expires_at: approval.expires_at,
+                used_at: None,
+            })
+        })
+        .collect()
 }
 
 /// RFC 3834: what answers a mail says so.

@@ -47,11 +47,11 @@ pub(super) enum Seen {
 }
 
 /// Where a mail ends and why; with what it sets in motion.
-struct Finding {
+pub(super) struct Finding {
     drawer: &'static str,
-    reason: String,
-    inputs: Vec<(OrderNumber, Input)>,
-    extra: Commit,
+    pub(super) reason: String,
+    pub(super) inputs: Vec<(OrderNumber, Input)>,
+    pub(super) extra: Commit,
     order: Option<OrderNumber>,
     mapping: Option<String>,
     /// Pages that its links led to.
@@ -61,7 +61,7 @@ struct Finding {
 }
 
 impl Finding {
-    fn new(drawer: &'static str, reason: impl Into<String>) -> Finding {
+    pub(super) fn new(drawer: &'static str, reason: impl Into<String>) -> Finding {
         Finding {
             drawer,
             reason: reason.into(),
@@ -74,7 +74,7 @@ impl Finding {
         }
     }
 
-    fn review(mut self) -> Finding {
+    pub(super) fn review(mut self) -> Finding {
         self.review = true;
         self
     }
@@ -82,7 +82,7 @@ impl Finding {
 
 /// A mail that is looked at: what it says, its bytes, and what our own check of its origin found, made at most once and
 /// only when a policy asks for it.
-struct Sighted {
+pub(super) struct Sighted {
     mail: Mail,
     raw: Arc<Vec<u8>>,
     received_at: Timestamp,
@@ -258,6 +258,7 @@ impl Gateway {
         let author = mail.author().map(|author| author.address.clone()).unwrap_or_default();
         let purpose = self.purpose(&question)?;
         match (purpose, &question.token) {
+            (Some("digest"), Some(record)) => self.digest_answer(mail, &author, record, live),
             // A decision takes the token; a reply that lost it is told so by nobody: it decides nothing.
             (Some("decision"), Some(record)) => self.decision(mail, &author, record.clone(), live),
             (Some("decision"), None) => {
@@ -283,6 +284,9 @@ impl Gateway {
         // Reminders and receipts carry tokens of their own; what they are good for shows in what they are bound to.
         if record.version > 0 {
             return Ok(Some("decision"));
+        }
+        if record.order.is_none() {
+            return Ok(Some("digest"));
         }
         let recalls = match &record.order {
             Some(order) => self.store().dossier(order)?.map(|dossier| dossier.recalls).unwrap_or_default(),
@@ -312,28 +316,10 @@ impl Gateway {
             return Ok(*refused);
         }
         let reading = decision::decide_mail(mail, &settings.channel_language);
-        let expired = record.expires_at.is_some_and(|at| at <= now);
-        let version = if record.used_at.is_some() || expired { 0 } else { record.version };
-        let input = Decision {
-            response,
-            // A used or expired token is good for no version: the process answers who decided.
-            version,
-            by: author.to_string(),
-            kind: match reading.kind {
-                decision::Kind::Decision => DecisionKind::Decision,
-                decision::Kind::Ambiguous => DecisionKind::Ambiguous,
-                decision::Kind::Comment | decision::Kind::None | decision::Kind::Automatic => DecisionKind::Comment,
-            },
-            commands: reading.commands.iter().filter_map(command).collect(),
-            lines: reading.lines.iter().map(|line| (line.text.clone(), line.read_as.clone())).collect(),
-        };
+        let (input, used) = decision_of(&reading, record, response, author, now);
         let mut finding =
             Finding::new("decision", format!("{:?} of {author} on {response}", input.kind).to_lowercase());
-        if input.kind == DecisionKind::Decision && version > 0 && decides(&input.commands) {
-            let mut used = record;
-            used.used_at = Some(now);
-            finding.extra.tokens.push(used);
-        }
+        finding.extra.tokens.extend(used);
         finding.inputs.push((order, Input::Decision(input)));
         Ok(finding)
     }
@@ -367,6 +353,10 @@ impl Gateway {
         match first
             .filter(|first| answers.iter().all(|answer| answer == first) && reading.kind == decision::Kind::Decision)
         {
+            Some(_) if question.transmission.recipient != crate::model::Recipient::Partner(partner.clone()) => {
+                Ok(Finding::new("stranger", format!("{partner} answers a recall that was sent to somebody else"))
+                    .review())
+            }
             Some(answer) => {
                 let recall = self.recall_of(&order, question)?;
                 let by = mail.author().map(|a| a.address.clone()).unwrap_or_default();
@@ -588,7 +578,7 @@ impl Gateway {
 
     /// Whether a mail may count as coming from whom it says, by the policy; if not, where it ends instead. What our own
     /// check could not find out because DNS did not answer is neither believed nor refused yet.
-    fn trusted(&self, mail: &Sighted, policy: TrustPolicy, live: &Live) -> Result<(), Box<Finding>> {
+    pub(super) fn trusted(&self, mail: &Sighted, policy: TrustPolicy, live: &Live) -> Result<(), Box<Finding>> {
         let policy = match policy {
             TrustPolicy::Require => trust::Policy::Require,
             TrustPolicy::Prefer => trust::Policy::Prefer,
@@ -649,8 +639,9 @@ impl Gateway {
         Ok(finding)
     }
 
-    /// A robot's answer decides nothing and gets none. An approver who is away: the next one is asked.
-    fn auto_reply(&self, mail: &Mail, auto: &AutoReply, live: &Live) -> Result<Finding, StoreError> {
+    /// A robot's answer decides nothing and gets none. An approver who is away: the delegate whom the notice names is
+    /// asked, when the notice is proved to be the approver's and the delegate is of the house; else the next in order.
+    fn auto_reply(&self, mail: &Sighted, auto: &AutoReply, live: &Live) -> Result<Finding, StoreError> {
         let mut finding =
             Finding::new("auto-reply", if auto.out_of_office { "out of office" } else { "an automatic answer" });
         if auto.out_of_office
@@ -660,7 +651,17 @@ impl Gateway {
             && question.transmission.to.iter().any(|to| to.eq_ignore_ascii_case(&author.address))
         {
             finding.order = Some(order.clone());
-            let delegate = auto.delegate.clone();
+            let Some(dossier) = self.store().dossier(&order)? else { return Ok(finding) };
+            let (channel, partner) = pair(&dossier, question.transmission.response.unwrap_or_default());
+            let settings = live.loaded.policies.settings(&channel, &partner);
+            if let Err(refused) = self.trusted(mail, settings.decision_trust, live) {
+                finding.reason = format!("out of office, but {}; nobody else is asked", refused.reason);
+                return Ok(finding);
+            }
+            let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
+            let of_the_house =
+                |address: &String| settings.approvers.iter().flatten().any(|known| domain(known) == domain(address));
+            let delegate = auto.delegate.clone().filter(of_the_house);
             finding.inputs.push((
                 order,
                 Input::Absent { transmission: question.transmission.id, by: author.address.clone(), delegate },
@@ -812,7 +813,7 @@ fn has_content(mail: &Mail) -> bool {
     !mail.readable().trim().is_empty() || !mail.attachments.is_empty()
 }
 
-fn pair(dossier: &crate::model::Dossier, response: ResponseId) -> (crate::model::ChannelId, PartnerId) {
+pub(super) fn pair(dossier: &crate::model::Dossier, response: ResponseId) -> (crate::model::ChannelId, PartnerId) {
     let channel = dossier.order.as_ref().map(|order| order.channel.clone()).unwrap_or_default();
     let partner = dossier.responses.get(&response).map(|response| response.partner.clone()).unwrap_or_default();
     (channel, partner)
@@ -831,6 +832,33 @@ fn dsn_words(dsn: &Dsn) -> String {
 /// Whether any of the commands decides (and so uses the token up); ASK, HOLD, STATUS and HELP do not.
 fn decides(commands: &[Command]) -> bool {
     commands.iter().any(|command| matches!(command.verb, Verb::Approve | Verb::Decline))
+}
+
+/// A reply as the process takes it, and the token when it is used up by it.
+pub(super) fn decision_of(
+    reading: &decision::Reading,
+    token: TokenRecord,
+    response: ResponseId,
+    author: &str,
+    now: Timestamp,
+) -> (Decision, Option<TokenRecord>) {
+    let expired = token.expires_at.is_some_and(|at| at <= now);
+    // A used or expired token is good for no version: the process answers who decided.
+    let version = if token.used_at.is_some() || expired { 0 } else { token.version };
+    let input = Decision {
+        response,
+        version,
+        by: author.to_string(),
+        kind: match reading.kind {
+            decision::Kind::Decision => DecisionKind::Decision,
+            decision::Kind::Ambiguous => DecisionKind::Ambiguous,
+            decision::Kind::Comment | decision::Kind::None | decision::Kind::Automatic => DecisionKind::Comment,
+        },
+        commands: reading.commands.iter().filter_map(command).collect(),
+        lines: reading.lines.iter().map(|line| (line.text.clone(), line.read_as.clone())).collect(),
+    };
+    let uses = input.kind == DecisionKind::Decision && version > 0 && decides(&input.commands);
+    (input, uses.then_some(TokenRecord { used_at: Some(now), ..token }))
 }
 
 /// A command as it was read, in the process's words; recall answers and the sales desk's words are no decision here.

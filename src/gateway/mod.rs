@@ -6,6 +6,7 @@
 pub mod control;
 mod decide;
 pub mod desk;
+mod digest;
 mod drift;
 mod filled;
 mod letter;
@@ -303,6 +304,11 @@ impl Gateway {
     /// Whether one more automatic answer may go to this address now; counts it if so.
     fn may_answer(&self, address: &str) -> bool {
         let limit = self.live().loaded.config.gateway.answers_per_hour.unwrap_or(20) as usize;
+        self.may_answer_within(address, limit)
+    }
+
+    /// The same with a limit of its own, for what is counted under this name.
+    fn may_answer_within(&self, address: &str, limit: usize) -> bool {
         let now = self.now();
         let Ok(mut answers) = self.inner.answers.lock() else { return true };
         let hour_ago = now.saturating_sub(jiff::SignedDuration::from_hours(1)).unwrap_or(now);

@@ -88,6 +88,7 @@ impl Gateway {
             }
         }
         self.look_again()?;
+        self.digests()?;
         self.repeat_alarms()?;
         self.review_drift()?;
         self.silence()

@@ -59,11 +59,24 @@ pub enum About {
         alarm: Alarm,
         news: AlarmNews,
     },
+    /// All open questions to one approver in one mail; with `lines`, the answer to a reply that was not clear.
+    Digest {
+        questions: Vec<DigestQuestion>,
+        /// Each line of the reply and how it was read.
+        lines: Vec<(String, String)>,
+    },
     /// ASK: an approver's question to the partner, in the approver's words.
     Question {
         by: String,
         text: String,
     },
+}
+
+/// A question of a digest: the response of this dossier that waits for approval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigestQuestion {
+    pub dossier: Dossier,
+    pub response: ResponseId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

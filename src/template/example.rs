@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::Letter;
 pub use super::example_sale::{SaleExample, sales};
 use crate::model::alarm::{Alarm, AlarmKind};
-use crate::model::owed::{About, AlarmNews, Outcome, Receipt};
+use crate::model::owed::{About, AlarmNews, DigestQuestion, Outcome, Receipt};
 use crate::model::response::RecallState;
 use crate::model::{
     AlarmId, Approval, Channel, ChannelId, Deviation, DeviationCode, Dossier, Fault, FaultCode, Field, Line,
@@ -109,6 +109,9 @@ pub fn all() -> Vec<Example> {
         example("question", Kind::Question, partner(), question(), deviating()),
         example("withdrawal", Kind::Withdrawal, approvers(), withdrawal(), deviating()),
     ];
+    all.push(example("digest", Kind::Reminder, approvers(), digest(Vec::new()), Dossier::new("".into())));
+    let readings = vec![("APPROVE".into(), "APPROVE: names no question, so nothing is decided".into())];
+    all.push(example("digest-unclear", Kind::Reminder, approvers(), digest(readings), Dossier::new("".into())));
     all.extend(receipts());
     for (name, news) in [
         ("alarm-started", AlarmNews::Started),
@@ -361,6 +364,25 @@ fn lines() -> Vec<Line> {
     gone.note = Some("ausgelaufen".into());
     let board = line(50, LineStatus::Accepted, 2, 6_200, wish());
     vec![line(10, LineStatus::Accepted, 4, 34_950, wish()), late, split, gone, board]
+}
+
+/// Two questions that wait for the same approver.
+fn digest(lines: Vec<(String, String)>) -> About {
+    let mut other = deviating();
+    other.number = OrderNumber::new("2026-4712");
+    if let Some((_, mut response)) = other.responses.pop_first() {
+        response.id = ResponseId(18_350);
+        response.deviations.retain(|deviation| deviation.position == Some(20));
+        if let Some(approval) = &mut response.approval {
+            approval.lines.retain(|position, _| *position == 20);
+        }
+        other.responses.insert(response.id, response);
+    }
+    let questions = vec![
+        DigestQuestion { dossier: deviating(), response: RESPONSE },
+        DigestQuestion { dossier: other, response: ResponseId(18_350) },
+    ];
+    About::Digest { questions, lines }
 }
 
 fn deviating() -> Dossier {

@@ -41,6 +41,7 @@ macro_rules! languages {
                 "confirm_order.j2",
                 "confirm_response.j2",
                 "create_documents.j2",
+                "digest.j2",
                 "question.j2",
                 "receipt.j2",
                 "reminder_confirm_order.j2",

@@ -15,9 +15,9 @@ use super::Letter;
 use super::deviation::{DeviationView, deviations};
 use super::fault::{FaultView, faults};
 use super::language::Language;
-use crate::model::owed::{About, AlarmNews, Outcome};
+use crate::model::owed::{About, AlarmNews, DigestQuestion, Outcome};
 use crate::model::{
-    Alarm, AlarmKind, ChannelId, FaultCode, Field, Line, LineDecision, LineStatus, Order, PartnerId, Position,
+    Alarm, AlarmKind, ChannelId, FaultCode, Field, Line, LineDecision, LineStatus, Order, Owed, PartnerId, Position,
     Recipient, Response, ResponseType, Schedule, Settings, Status, TransmissionKind,
 };
 
@@ -177,6 +177,29 @@ pub struct View {
     pub withdrawal: Option<WithdrawalView>,
     pub question: Option<QuestionView>,
     pub alarm: Option<AlarmView>,
+    pub digest: Option<DigestView>,
+}
+
+#[derive(Serialize)]
+pub struct DigestView {
+    pub questions: Vec<DigestEntry>,
+    /// How an unclear reply was read.
+    pub lines: Vec<Reading>,
+}
+
+/// One question of a digest.
+#[derive(Serialize)]
+pub struct DigestEntry {
+    pub order: String,
+    /// What answers name it by.
+    pub response: String,
+    pub partner: String,
+    pub asked_at: Option<Timestamp>,
+    pub expires: Option<Timestamp>,
+    pub deviations: Vec<DeviationView>,
+    pub open: Vec<u32>,
+    pub impact: Option<Decimal>,
+    pub currency: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -416,6 +439,16 @@ impl View {
                 About::Question { by, text } => Some(QuestionView { by: by.clone(), text: quoted(text) }),
                 _ => None,
             },
+            digest: match &owed.about {
+                About::Digest { questions, lines } => Some(DigestView {
+                    questions: questions.iter().filter_map(|one| digest_entry(one, letter, language)).collect(),
+                    lines: lines
+                        .iter()
+                        .map(|(said, read_as)| Reading { said: said.clone(), read_as: language.phrase(read_as) })
+                        .collect(),
+                }),
+                _ => None,
+            },
             alarm: match &owed.about {
                 About::Alarm { alarm, news } => {
                     let kind = alarm.kind.name();
@@ -435,6 +468,31 @@ impl View {
             },
         }
     }
+}
+
+fn digest_entry(question: &DigestQuestion, letter: &Letter<'_>, language: &Language) -> Option<DigestEntry> {
+    let owed = Owed {
+        kind: TransmissionKind::ConfirmResponse,
+        response: Some(question.response),
+        about: About::Response,
+        ..letter.owed.clone()
+    };
+    let own = Letter { owed: &owed, dossier: &question.dossier, ..*letter };
+    let frame = Frame::of(&own);
+    let response = frame.response?;
+    let (deviations, _, open) = questions(&own, &frame, language);
+    let partner = letter.policies.partners.get(&response.partner).map(|partner| partner.name.clone());
+    Some(DigestEntry {
+        order: question.dossier.number.to_string(),
+        response: response.id.to_string(),
+        partner: partner.filter(|name| !name.is_empty()).unwrap_or_else(|| response.partner.to_string()),
+        asked_at: response.approval.as_ref().map(|approval| approval.asked_at),
+        expires: response.approval.as_ref().and_then(|approval| approval.expires_at),
+        impact: sum(&deviations),
+        deviations,
+        open,
+        currency: frame.order.map(|order| order.currency.clone()),
+    })
 }
 
 /// What an alarm says, in the reader's language: faults by their own words, the other sentences as phrases.

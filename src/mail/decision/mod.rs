@@ -4,6 +4,7 @@
 //! reported with how it was read. The words stand in `words/decision.toml`. It must never know
 //! which question is answered, nor whether the verb fits it.
 
+pub mod digest;
 mod line;
 mod words;
 

@@ -1,0 +1,479 @@
+//! Conversations as they are: approvers who are away, bounces, robots that answer robots, several questions at once,
+//! partners with a form to fill in, and people who try what is not theirs. A failure here is a loop, a decision of the wrong
+//! person, or an order that waits for somebody who never heard of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod house;
+
+use house::{House, Out};
+use postern::gateway::desk::Request;
+use postern::model::{TransmissionKind as Kind, TransmissionStatus};
+
+const DEAR: &str = "10 B1 8 110.00 2026-12-21 ok\n20 B2 5 14.50 2026-12-21 ok";
+const FAULTY: &str = "10 B1 9 100.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-21 ok";
+const PROOF: &str = "Authentication-Results: mx.shop.example; dmarc=pass header.from=DOMAIN";
+
+/// An order whose answer deviates; the mails to the first approvers.
+fn asked(house: &House, number: &str) -> (Out, Out) {
+    house.order(number);
+    house.confirm("nord", number, DEAR);
+    let mut out = house.out();
+    let mut take = |address: &str| out.remove(out.iter().position(|one| one.to == [address]).unwrap());
+    (take("anna@shop.example"), take("ben@shop.example"))
+}
+
+fn to<'a>(out: &'a [Out], address: &str) -> Vec<&'a Out> {
+    out.iter().filter(|one| one.to == [address]).collect()
+}
+
+/// An approver on holiday must not hold the order up, and a forged notice must not name a new approver.
+#[test]
+fn absent_approvers_are_replaced() {
+    let notices = [
+        (
+            "Ich bin bis 30.11. nicht im Büro. Bitte wenden Sie sich an carl@shop.example.",
+            PROOF,
+            Some("carl@shop.example"),
+        ),
+        (
+            "I am out of the office until Monday. Please contact carl@shop.example in urgent cases.",
+            PROOF,
+            Some("carl@shop.example"),
+        ),
+        ("Je suis absente du bureau jusqu'au 30 novembre.", PROOF, Some("chief@shop.example")),
+        // Somebody outside the house is nobody to decide, whoever says so.
+        ("I am out of the office. Please contact eve@evil.example.", PROOF, Some("chief@shop.example")),
+        // And a notice that is not proved changes nothing.
+        ("I am out of the office. Please contact eve@evil.example.", "X-Nothing: here", None),
+        (
+            "I am out of the office. Please contact carl@shop.example.",
+            "Authentication-Results: mx.evil.example; dmarc=pass header.from=shop.example",
+            None,
+        ),
+    ];
+    for (words, proof, wanted) in notices {
+        let house = House::new();
+        let (anna, _) = asked(&house, "4711");
+        let head = format!("{proof}\nAuto-Submitted: auto-replied\nX-Auto-Response-Suppress: All");
+        let record = house.reply_with(&anna, "anna@shop.example", words, &head);
+        assert_eq!(record.drawer, "auto-reply", "{words}: {}", record.reason);
+        let out = house.out();
+        let asked: Vec<&str> = out.iter().map(|one| one.to[0].as_str()).collect();
+        assert_eq!(asked, wanted.into_iter().collect::<Vec<_>>(), "{words}: {}", record.reason);
+        assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"], "{words}");
+        if let Some(next) = wanted {
+            let record = house.reply(&out[0], next, "APPROVE");
+            assert_eq!(record.drawer, "decision", "{}", record.reason);
+            assert_eq!(house.statuses("4711"), ["CLOSED"], "{next} decides");
+        }
+    }
+}
+
+fn bounce(of: &Out, to: &str, status: &str) -> String {
+    let id = of.mail.message_id.as_deref().unwrap_or("");
+    let action = if status.starts_with('5') { "failed" } else { "delayed" };
+    format!(
+        "Return-Path: <>\nFrom: MAILER-DAEMON@mx.shop.example\nTo: orders@shop.example\nSubject: Undelivered Mail\nAuto-Submitted: auto-replied\nMessage-ID: <b{status}{to}>\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\n\n--b\nContent-Type: text/plain\n\nIt could not be delivered.\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.shop.example\n\nFinal-Recipient: rfc822; {to}\nAction: {action}\nStatus: {status}\nDiagnostic-Code: smtp; 550 {status} no such user here\n\n--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{id}>\nSubject: x\n\n--b--\n"
+    )
+}
+
+/// A question to a closed mailbox must come back to whoever waits for it, with the code; a guessed one must not.
+#[test]
+fn bounces_come_back_to_their_transmission() {
+    let house = House::new();
+    let (anna, _) = asked(&house, "4711");
+    let late = house.feed(&bounce(&anna, "anna@shop.example", "4.4.1"));
+    assert_eq!(late.drawer, "bounce");
+    let question =
+        |house: &House| house.transmissions("4711").into_iter().find(|t| t.to == ["anna@shop.example"]).unwrap();
+    assert_eq!(question(&house).status, TransmissionStatus::Transmissioned, "a delay is no failure");
+    let record = house.feed(&bounce(&anna, "anna@shop.example", "5.1.1"));
+    assert_eq!((record.drawer.as_str(), record.order.as_ref().map(|o| o.to_string())), ("bounce", Some("4711".into())));
+    let stuck = question(&house);
+    assert_eq!(stuck.status, TransmissionStatus::DoManualCheck);
+    assert!(stuck.error.as_deref().unwrap().contains("5.1.1"), "{:?}", stuck.error);
+    assert!(stuck.attempts.last().unwrap().answer.contains("no such user here"), "{:?}", stuck.attempts);
+    assert_eq!(to(&house.out(), "chief@shop.example").len(), 1, "the next approver is asked at once");
+
+    // Whoever never got the mail cannot name it.
+    let house = House::new();
+    let (mut anna, _) = asked(&house, "4711");
+    let id = question(&house).id;
+    anna.mail.message_id = Some(format!("{id}.postern@shop.example"));
+    let record = house.feed(&bounce(&anna, "anna@shop.example", "5.1.1"));
+    assert!(record.reason.contains("of no mail of ours"), "{}", record.reason);
+    assert_eq!(question(&house).status, TransmissionStatus::Transmissioned);
+
+    // A partner who cannot be asked again is a person's matter.
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", FAULTY);
+    let request = house.out_to("ab@nord.example");
+    house.feed(&bounce(&request, "ab@nord.example", "5.7.1"));
+    let alarms = house.ask(Request::Alarms { open_only: true, limit: 10 }).value["alarms"].to_string();
+    assert!(alarms.contains("REQUEST_UNANSWERED") && alarms.contains("5.7.1"), "{alarms}");
+}
+
+/// Receipts, lists and programs must neither decide nor be answered, whoever they come from.
+#[test]
+fn robots_get_no_answer() {
+    let house = House::new();
+    let (anna, _) = asked(&house, "4711");
+    let marks = [
+        "Auto-Submitted: auto-generated",
+        "Precedence: bulk",
+        "Precedence: list\nList-Id: <buyers.shop.example>",
+        "Return-Path: <>",
+        "X-Autoreply: yes",
+        "X-Auto-Response-Suppress: All",
+        "Content-Type: multipart/report; report-type=disposition-notification; boundary=x",
+    ];
+    for mark in marks {
+        for words in ["APPROVE", "DECLINE", "HELP", "thank you"] {
+            let record = house.reply_with(&anna, "anna@shop.example", words, &format!("{PROOF}\n{mark}"));
+            assert_ne!(record.drawer, "decision", "{mark} {words}: {}", record.reason);
+        }
+    }
+    assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"]);
+    assert!(house.out().is_empty());
+}
+
+/// A help desk that answers every mail, without saying that it is a program, would exchange mails with us for ever.
+#[test]
+fn unmarked_robots_come_to_rest() {
+    for words in ["Thank you, we have received your mail.", "Ticket 4711: approve or decline?", "HELP", "STATUS"] {
+        let house = House::new();
+        let mut last = asked(&house, "4711").0;
+        let mut ours = 0;
+        for _ in 0..50 {
+            house.reply(&last, "anna@shop.example", words);
+            let mut out = house.out();
+            out.retain(|one| one.to == ["anna@shop.example"]);
+            match out.pop() {
+                Some(next) => last = next,
+                None => break,
+            }
+            ours += 1;
+        }
+        assert!((1..=3).contains(&ours), "{words}: {ours} mails of ours");
+        assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"], "{words}");
+        let record = house.reply(&last, "anna@shop.example", "APPROVE");
+        assert_eq!(record.drawer, "decision", "a decision still counts: {}", record.reason);
+        assert_eq!(house.statuses("4711"), ["CLOSED"]);
+    }
+}
+
+/// More than so many answers an hour go to nobody, and the next hour they may hear again (RFC 3834).
+#[test]
+fn answers_are_capped() {
+    let config = house::CONFIG.replace("[gateway]\n", "[gateway]\nanswers_per_hour = 4\n");
+    let house = House::with(&config);
+    let questions: Vec<Out> = (0..8).map(|n| asked(&house, &format!("47{n}")).0).collect();
+    for question in &questions {
+        house.reply(question, "anna@shop.example", "I look at it tomorrow");
+    }
+    assert_eq!(to(&house.out(), "anna@shop.example").len(), 4);
+    house.wait(2);
+    house.out();
+    house.reply(&questions[0], "anna@shop.example", "still thinking");
+    assert_eq!(to(&house.out(), "anna@shop.example").len(), 1);
+    let comments = house.responses("470")[0].approval.clone().unwrap().comments;
+    assert_eq!(comments.len(), 2, "what got no answer is kept all the same: {comments:?}");
+}
+
+/// Two gateways that have each other as a partner or approver must fall silent, whatever they think of each other's mails.
+#[test]
+fn two_posterns_come_to_rest() {
+    let both = "addresses = [\"ab@nord.example\", \"gateway@other.example\"]\nsend_to = [\"gateway@other.example\"]";
+    let ours = house::CONFIG.replace("addresses = [\"ab@nord.example\"]", both).replace(
+        "approvers = [\"anna@shop.example, ben@shop.example\", \"chief@shop.example\"]",
+        "approvers = [\"gateway@other.example\"]",
+    );
+    let theirs = ours
+        .replace("orders@shop.example", "GATEWAY")
+        .replace("gateway@other.example", "orders@shop.example")
+        .replace("GATEWAY", "gateway@other.example")
+        .replace("mx.shop.example", "mx.other.example");
+    for lines in [FAULTY, DEAR] {
+        let (here, there) = (House::with(&ours), House::with(&theirs));
+        here.order("4711");
+        here.confirm("nord", "4711", lines);
+        let mut crossed = 0;
+        for round in 0..20 {
+            let (from, into, server) =
+                if round % 2 == 0 { (&here, &there, "mx.other.example") } else { (&there, &here, "mx.shop.example") };
+            let mails: Vec<Out> = from
+                .out()
+                .into_iter()
+                .filter(|one| !one.to[0].starts_with("responses@") && !one.to[0].starts_with("ops@"))
+                .collect();
+            for mail in &mails {
+                let author = mail.mail.author().unwrap().domain().unwrap();
+                let proof = format!("Authentication-Results: {server}; dmarc=pass header.from={author}\r\n");
+                into.feed(&format!("{proof}{}", String::from_utf8_lossy(&mail.raw)));
+            }
+            crossed += mails.len();
+            if mails.is_empty() && round > 1 {
+                break;
+            }
+        }
+        assert!((1..=3).contains(&crossed), "{crossed} mails between them");
+        // Even days later, with reminders, no new loop begins.
+        for _ in 0..20 {
+            here.wait(24);
+            for mail in here.out() {
+                there.feed(&String::from_utf8_lossy(&mail.raw));
+            }
+            assert!(there.out().is_empty(), "the other gateway answers nothing");
+        }
+    }
+}
+
+/// A partner who fills the form in by hand, quoted, rewrapped and with decimal commas, must not be asked a third time.
+#[test]
+fn the_fill_in_block_comes_back_as_people_send_it() {
+    let fill = |text: &str| {
+        let start = text.find("#---").unwrap();
+        let end = text.find("#--- end").unwrap() + "#--- end".len();
+        text[start..end].to_string()
+    };
+    type Mangle = fn(&str) -> String;
+    let shapes: [(&str, Mangle); 5] = [
+        ("as it is", |block| block.to_string()),
+        ("quoted", |block| block.lines().map(|line| format!("> {line}\n")).collect()),
+        ("quoted twice", |block| block.lines().map(|line| format!(">> {line}\n")).collect()),
+        ("rewrapped", |block| block.replace("  price", "\n  price").replace("  date", "\n>  date")),
+        ("with decimal commas and local dates", |block| {
+            block.replace("100.00", "100,00").replace("12.50", "12,50").replace("2026-12-21", "21.12.2026")
+        }),
+    ];
+    for (name, mangle) in shapes {
+        let house = House::new();
+        house.order("4711");
+        house.confirm("nord", "4711", FAULTY);
+        assert_eq!(house.statuses("4711"), ["IN_EXTERNAL_PROCESSING"]);
+        let request = house.out_to("ab@nord.example");
+        let block = fill(request.mail.text.as_deref().unwrap());
+        assert!(block.contains("qty = ?") || block.contains("qty = 9"), "{block}");
+        let filled =
+            block.replace("qty = ?", "qty = 8").replace("qty = 9", "qty = 8").replace("date = ?", "date = 2026-12-21");
+        let reply = format!(
+            "From: nord <ab@nord.example>\nTo: {}\nSubject: AW: {}\nMessage-ID: <f@nord.example>\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\nhere you are\n\n{}\n",
+            request.reply_to(),
+            request.mail.subject,
+            mangle(&filled)
+        );
+        // Somebody else's partner with the same form gets nowhere.
+        let stolen = house.feed(&reply.replace("ab@nord.example", "ab@ost.example").replace("<f@", "<g@"));
+        assert_ne!(stolen.mapping.as_deref(), Some("fill-in"), "{name}");
+        assert_eq!(house.statuses("4711")[0], "IN_EXTERNAL_PROCESSING", "{name}");
+        let record = house.feed(&reply);
+        assert_eq!(
+            (record.drawer.as_str(), record.mapping.as_deref()),
+            ("response", Some("fill-in")),
+            "{name}: {}",
+            record.reason
+        );
+        assert_eq!(house.statuses("4711"), ["FAILED", "CLOSED"], "{name}");
+    }
+}
+
+/// The usual answers are one click away: the mail that the link makes must be understood.
+#[test]
+fn mailto_choices_decide() {
+    for (verb, ends) in [("APPROVE", "CLOSED"), ("DECLINE", "FAILED")] {
+        let house = House::new();
+        let (anna, _) = asked(&house, "4711");
+        let html = anna.mail.html.clone().unwrap().replace("&amp;", "&");
+        let link = html
+            .split("href=\"mailto:")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+            .find(|link| link.contains(&format!("body={verb}%0D%0A")))
+            .unwrap();
+        let (address, rest) = link.split_once('?').unwrap();
+        let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().to_string();
+        let field =
+            |name: &str| decode(rest.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap());
+        let raw = format!(
+            "{}\nFrom: anna@shop.example\nTo: {}\nSubject: {}\nMessage-ID: <m@shop.example>\n\n{}\n",
+            PROOF.replace("DOMAIN", "shop.example"),
+            decode(address),
+            field("subject"),
+            field("body")
+        );
+        let record = house.feed(&raw);
+        assert_eq!(record.drawer, "decision", "{}", record.reason);
+        assert_eq!(house.statuses("4711"), [ends]);
+    }
+}
+
+/// One mail with all open questions, answered line by line; what names no question must decide none.
+#[test]
+fn a_digest_is_answered_line_by_line() {
+    let config = house::CONFIG.replace("[gateway]\n", "[gateway]\ndigest = \"4h\"\n");
+    let house = House::with(&config);
+    house.wait(0);
+    for number in ["4711", "4712", "4713"] {
+        asked(&house, number);
+    }
+    let ids: Vec<String> =
+        ["4711", "4712", "4713"].iter().map(|number| house.responses(number)[0].id.to_string()).collect();
+    house.wait(5);
+    let out = house.out();
+    let digests = |out: &[Out], address: &str| -> Vec<usize> {
+        out.iter()
+            .enumerate()
+            .filter(|(_, one)| {
+                one.to == [address] && ids.iter().all(|id| one.mail.text.as_deref().unwrap().contains(id.as_str()))
+            })
+            .map(|(at, _)| at)
+            .collect()
+    };
+    assert_eq!((digests(&out, "anna@shop.example").len(), digests(&out, "ben@shop.example").len()), (1, 1));
+    assert!(digests(&out, "chief@shop.example").is_empty(), "who was not asked gets none");
+    let digest = &out[digests(&out, "anna@shop.example")[0]];
+    let text = digest.mail.text.clone().unwrap();
+    assert!(text.contains("3 questions") && text.contains("110.00"), "{text}");
+    assert!(
+        digest.mail.html.as_deref().unwrap().contains(&format!("body={}%20APPROVE", ids[1])),
+        "ready answers name their question"
+    );
+
+    // Nobody but who got it, and nothing that names no question.
+    let forwarded = house.reply(digest, "ben@shop.example", &format!("{} APPROVE", ids[0]));
+    assert_eq!(forwarded.drawer, "stranger", "{}", forwarded.reason);
+    let unproved = house.reply_with(digest, "anna@shop.example", &format!("{} APPROVE", ids[0]), "X-Nothing: here");
+    assert_eq!(unproved.drawer, "stranger", "{}", unproved.reason);
+    let unclear = house.reply(digest, "anna@shop.example", "APPROVE");
+    assert_eq!(unclear.drawer, "decision", "{}", unclear.reason);
+    for number in ["4711", "4712", "4713"] {
+        assert_eq!(house.statuses(number), ["NOT_CHECKED_DO_APPROVE"]);
+    }
+    let explained = house.out_to("anna@shop.example");
+    assert!(explained.mail.text.as_deref().unwrap().contains("names no question"), "{:?}", explained.mail.text);
+
+    let record = house.reply(&explained, "anna@shop.example", &format!("{} APPROVE\n{}: DECLINE", ids[0], ids[1]));
+    assert_eq!(record.drawer, "decision", "{}", record.reason);
+    assert_eq!(
+        (house.statuses("4711"), house.statuses("4712"), house.statuses("4713")),
+        (vec!["CLOSED"], vec!["FAILED"], vec!["NOT_CHECKED_DO_APPROVE"])
+    );
+    house.out();
+    // The first digest is still good for what is open, and for nothing that is decided.
+    house.reply(digest, "anna@shop.example", &format!("{} DECLINE\n{} APPROVE", ids[0], ids[2]));
+    assert_eq!((house.statuses("4711"), house.statuses("4713")), (vec!["CLOSED"], vec!["CLOSED"]));
+    assert!(house.ask(Request::AuditVerify).ok);
+    // Nothing is open: no further digest.
+    house.out();
+    house.wait(10);
+    assert!(house.out().iter().all(|one| !one.mail.subject.contains("questions")));
+}
+
+/// Yesterday's yes, another's token, another's question: none of them may count, and none gets an answer.
+#[test]
+fn tokens_and_replies_cannot_be_used_again_or_by_others() {
+    let house = House::new();
+    let (anna, ben) = asked(&house, "4711");
+    let (other, _) = asked(&house, "4712");
+    // Ben answers with anna's mail; nord, whose response it is, with anna's address in the text.
+    for (from, words) in
+        [("ben@shop.example", "APPROVE"), ("ab@nord.example", "APPROVE"), ("ab@ost.example", "APPROVE")]
+    {
+        let record = house.reply(&anna, from, words);
+        assert_eq!(record.drawer, "stranger", "{from}: {}", record.reason);
+    }
+    // A decision without its token, on the thread alone.
+    let bare =
+        house.reply_text(&anna, "anna@shop.example", "APPROVE", PROOF).replace(&anna.reply_to(), "orders@shop.example");
+    let bare = bare.lines().filter(|line| !line.starts_with('>')).collect::<Vec<_>>().join("\r\n");
+    let record = house.feed(&bare);
+    assert_eq!(record.drawer, "stranger", "{}", record.reason);
+    assert_eq!(
+        (house.statuses("4711"), house.statuses("4712")),
+        (vec!["NOT_CHECKED_DO_APPROVE"], vec!["NOT_CHECKED_DO_APPROVE"])
+    );
+    assert!(house.out().is_empty(), "none of them learns anything");
+
+    // Decided; then the same words again, in other bytes and under another Message-ID.
+    let raw =
+        house.reply_text(&anna, "anna@shop.example", "DECLINE 10\nAPPROVE 20", PROOF).replace("DOMAIN", "shop.example");
+    assert_eq!(house.feed(&raw).drawer, "decision");
+    let statuses = house.statuses("4711");
+    let kinds = house.kinds("4711");
+    assert_ne!(statuses, ["NOT_CHECKED_DO_APPROVE"]);
+    for replay in
+        [raw.clone(), format!("Received: from replay\r\n{raw}"), raw.replace("Message-ID: <r", "Message-ID: <z")]
+    {
+        house.feed(&replay);
+    }
+    assert_eq!(house.statuses("4711"), statuses);
+    let recalls = |kinds: &[Kind]| kinds.iter().filter(|kind| **kind == Kind::SendOrderRecall).count();
+    assert_eq!(recalls(&house.kinds("4711")), recalls(&kinds), "nothing is recalled twice");
+    house.out();
+    // The question changed: the old token is good for nothing.
+    house.confirm("nord", "4712", "10 B1 8 120.00 2026-12-21 ok\n20 B2 5 14.50 2026-12-21 ok");
+    house.out();
+    house.reply(&other, "anna@shop.example", "APPROVE");
+    let waiting = house.statuses("4712");
+    assert!(waiting.contains(&"NOT_CHECKED_DO_APPROVE") && !waiting.contains(&"CLOSED"), "{waiting:?}");
+    // Ben's own token is his for the open question alone.
+    house.reply(&ben, "ben@shop.example", "APPROVE");
+    assert_eq!(house.statuses("4712"), waiting);
+}
+
+/// Partner B must not answer a recall, a request or an order of partner A, with whatever it got hold of.
+#[test]
+fn partners_cannot_answer_for_each_other() {
+    let house = House::new();
+    let (anna, _) = asked(&house, "4711");
+    house.reply(&anna, "anna@shop.example", "DECLINE");
+    let recall = house.out().into_iter().find(|one| one.to == ["ab@nord.example"]).unwrap();
+    let before = house.ask(Request::OrderShow { number: "4711".into() }).value;
+    for words in
+        ["RECALLED", "TOO LATE", "Your order 4711\nDate 2026-11-23\n\nLines\n10 B1 8 100.00 2026-12-21 ok\nEnd"]
+    {
+        for proof in [PROOF, ""] {
+            let record = house.reply_with(&recall, "ab@ost.example", words, proof);
+            assert_ne!(record.drawer, "recall-answer", "{words}: {}", record.reason);
+        }
+    }
+    let after = house.ask(Request::OrderShow { number: "4711".into() }).value;
+    assert_eq!(before["recalls"], after["recalls"]);
+    assert_eq!(before["order"], after["order"]);
+    let told = house.out();
+    for mail in told.iter().filter(|one| one.to[0].contains("ost")) {
+        let text = mail.mail.text.clone().unwrap();
+        assert!(!text.contains("B1") || !text.contains("100"), "ost learns nothing: {text}");
+    }
+    assert_eq!(house.reply(&recall, "ab@nord.example", "TOO LATE").drawer, "recall-answer");
+}
+
+/// What an approver can ask for besides yes and no must happen and be confirmed.
+#[test]
+fn ask_hold_delegate_status_and_help() {
+    let house = House::new();
+    let (anna, _) = asked(&house, "4711");
+    house.reply(&anna, "anna@shop.example", "ASK Can line 10 come earlier?");
+    let out = house.out();
+    assert!(to(&out, "ab@nord.example")[0].mail.text.as_deref().unwrap().contains("Can line 10 come earlier?"));
+    assert_eq!(to(&out, "anna@shop.example").len(), 1, "a receipt");
+    house.reply(&anna, "anna@shop.example", "STATUS");
+    assert!(house.out_to("anna@shop.example").mail.text.as_deref().unwrap().contains("waits for a decision"));
+    house.reply(&anna, "anna@shop.example", "HELP");
+    assert!(house.out_to("anna@shop.example").mail.text.as_deref().unwrap().contains("DELEGATE"));
+    house.reply(&anna, "anna@shop.example", "HOLD 3d");
+    house.out();
+    house.wait(48);
+    assert!(to(&house.out(), "anna@shop.example").is_empty(), "no reminder while it is held");
+    house.reply(&anna, "anna@shop.example", "DELEGATE carl@shop.example");
+    let out = house.out();
+    let carl = to(&out, "carl@shop.example");
+    assert_eq!(carl.len(), 1);
+    let record = house.reply(carl[0], "carl@shop.example", "APPROVE 10");
+    assert_eq!(record.drawer, "decision", "{}", record.reason);
+    let partly = house.out_to("carl@shop.example");
+    assert!(partly.mail.text.as_deref().unwrap().contains("20"), "what is open is told");
+    house.reply(&partly, "carl@shop.example", "APPROVE REST");
+    assert_eq!(house.statuses("4711"), ["CLOSED"]);
+}
