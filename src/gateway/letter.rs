@@ -409,6 +409,7 @@ fn digest_tokens(
                 recipient: recipient.to_string(),
                 expires_at: approval.expires_at,
                 used_at: None,
+                sale: None,
             })
         })
         .collect()

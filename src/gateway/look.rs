@@ -285,7 +285,7 @@ impl Gateway {
         if record.version > 0 {
             return Ok(Some("decision"));
         }
-        if record.order.is_none() {
+        if record.order.is_none() && record.sale.is_none() {
             return Ok(Some("digest"));
         }
         let recalls = match &record.order {
