@@ -9,7 +9,7 @@ use postern::{mail, mapping, standard};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, as `fuzz/fuzz_targets/NAME.rs` and `tests/kept/NAME/` call it.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 9] = [
     ("edifact", edifact),
     ("xml", xml),
     ("csv", csv),
@@ -18,6 +18,7 @@ pub const ALL: [Target; 8] = [
     ("mime", mime),
     ("tnef", tnef),
     ("mapping", mapping),
+    ("office", office),
 ];
 
 /// EDIFACT and X12: anything behind the first bytes of an interchange.
@@ -75,6 +76,11 @@ pub fn pdf(data: &[u8]) {
 pub fn tnef(data: &[u8]) {
     part("winmail.dat", "application/ms-tnef", data);
     part("winmail.dat", "application/ms-tnef", &[[0x78, 0x9f, 0x3e, 0x22, 0, 0].as_slice(), data].concat());
+}
+
+/// Documents of word processors, workbooks, saved mails, archives: the bytes decide.
+pub fn office(data: &[u8]) {
+    part("order.docx", "", data);
 }
 
 /// A mail from the wire to its visible reply, its decision and its kind.

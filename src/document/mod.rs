@@ -13,6 +13,7 @@
 
 mod archive;
 pub mod charset;
+mod compound;
 mod csv;
 mod edifact;
 mod frame;

@@ -5,6 +5,7 @@
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use super::compound;
 use super::tnef::{Bodies, Contents, File, Target, settle};
 
 type Compound<'a> = cfb::CompoundFile<Cursor<&'a [u8]>>;
@@ -24,8 +25,10 @@ pub(super) fn is_message(bytes: &[u8]) -> bool {
 pub(super) fn read(bytes: &[u8], bytes_max: usize) -> Contents {
     let mut contents = Contents::default();
     match cfb::CompoundFile::open(Cursor::new(bytes)) {
-        Ok(file) => Reader { file, left: bytes_max, entries: ENTRIES_MAX }.message(Path::new("/"), &mut contents, 0),
-        Err(_) => contents.broken = true,
+        Ok(file) if !compound::runs_in_circles(bytes) => {
+            Reader { file, left: bytes_max, entries: ENTRIES_MAX }.message(Path::new("/"), &mut contents, 0)
+        }
+        _ => contents.broken = true,
     }
     contents
 }

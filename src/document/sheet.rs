@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use calamine::{Data, DataRef, ExcelDateTime, Reader, Sheet, SheetType, SheetVisible, Sheets};
 
-use super::{Kind, Limits, Part, archive, grid};
+use super::{Kind, Limits, Part, archive, compound, grid};
 
 /// Rows and columns beyond these are not looked at.
 const ROWS_MAX: usize = 200_000;
@@ -19,6 +19,10 @@ pub(super) fn part(name: &str, bytes: &[u8], limits: &Limits) -> Part {
     let mut part = Part::new(Kind::Xlsx, name);
     if let Err((code, message)) = archive::within(bytes, limits) {
         part.fault(code, message);
+        return part;
+    }
+    if !archive::is_zip(bytes) && compound::runs_in_circles(bytes) {
+        part.fault("BROKEN", "its chains of sectors run in circles");
         return part;
     }
     if let Some(content) = archive::entry(bytes, "content.xml", limits) {
