@@ -174,14 +174,14 @@ fn mail(words: &Words, letter: &Previewed) -> anyhow::Result<Vec<u8>> {
         automatic: Automatic::Generated,
         text: words.text.clone(),
         html: Some(words.html.clone()),
-        enclosures: letter.pdf.iter().map(enclosed).collect(),
+        enclosures: letter.pdf.iter().map(|pdf| enclosed(pdf)).collect(),
         ..Outgoing::default()
     };
     Ok(outgoing.build(None)?)
 }
 
-fn enclosed(pdf: &Vec<u8>) -> Enclosure {
-    Enclosure { name: "confirmation.pdf".into(), media_type: "application/pdf".into(), bytes: pdf.clone() }
+fn enclosed(pdf: &[u8]) -> Enclosure {
+    Enclosure { name: "confirmation.pdf".into(), media_type: "application/pdf".into(), bytes: pdf.to_vec() }
 }
 
 /// A reader that has seen enough (`| head`) is no error.

@@ -90,6 +90,8 @@ pub struct Ledger {
     pub tries: BTreeMap<String, u32>,
     /// The keys under which an order of the customer was made, in their order.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// Keys under which an order was taken back (OrderCancellation).
+    pub canceled: Vec<String>,
     /// What could not be read, with the reason.
     pub unreadable: Vec<String>,
     /// Answers given.
@@ -221,6 +223,12 @@ impl Desk {
             return Ok(done.clone());
         }
         let text = String::from_utf8_lossy(body);
+        if text.contains("<OrderCancellation") {
+            state.ledger.canceled.push(key.to_string());
+            *state.ledger.made.entry(key.to_string()).or_default() += 1;
+            state.done.insert(key.to_string(), Outcome::default());
+            return Ok(Outcome::default());
+        }
         let message = standard::read(&text, "order").and_then(|reading| reading.messages.into_iter().next());
         let Some(message) = message.filter(|message| message.kind == MessageKind::Order) else {
             state.ledger.unreadable.push(format!("{key}: no UBL order"));
