@@ -64,11 +64,10 @@ response_number = { find = 'Our number (\S+)' }
 entry_date = { find = 'Date (\S+)' }
 [lines]
 start = '^Lines'
-line = '^(?<position>\d+)\s+(?<supplier_sku>\S+)\s+(?<quantity_confirmed>[\d.]+)\s+(?<price_net>[\d.]+)\s+(?<confirmed_date>\S+)\s+(?<status>\S+)$'
+line = '^(?<position>\d+)\s+(?<supplier_sku>\S+)\s+(?<quantity_confirmed>[\d.]+)\s+(?<price_net>[\d.]+)\s+(?<confirmed_date>\S+)\s+(?<status>\S+)\s*$'
 end = '^End'
 [codes.status]
 "ok" = "accepted"
-"later" = "backordered"
 "#;
 
 struct Calendar(AtomicI64);
@@ -196,12 +195,7 @@ fn register(gateway: &Gateway, orders: std::ops::Range<u64>) {
 
 fn mail(order: u64, nth: u64) -> Fetched {
     let price = |n: u32| if deviates(order, nth) && n == 2 { "19.99".to_string() } else { format!("12.5{n}") };
-    let lines: String = (1..=4)
-        .map(|n: u32| {
-            let status = if nth < 2 && n == 4 { "later" } else { "ok" };
-            format!("{n}0 NW-{n:05} {n}0 {} 2026-12-01 {status}\r\n", price(n))
-        })
-        .collect();
+    let lines: String = (1..=4).map(|n: u32| format!("{n}0 NW-{n:05} {n}0 {} 2026-12-01 ok\r\n", price(n))).collect();
     let raw = format!(
         "From: <ab@nord.example>\r\nTo: <orders@shop.example>\r\nMessage-ID: <{order}.{nth}@nord.example>\r\n\
          Subject: Confirmation {order}/{nth}\r\nDate: Mon, 23 Nov 2026 09:00:00 +0000\r\n\r\n\
@@ -220,6 +214,7 @@ fn approval(store: &dyn Store, number: &OrderNumber) -> Input {
     let (id, asked) = dossier
         .responses
         .iter()
+        .filter(|(_, response)| response.status == Status::NotCheckedDoApprove)
         .find_map(|(id, response)| response.approval.as_ref().map(|asked| (*id, asked)))
         .unwrap_or_else(|| panic!("order {number} asks for no approval"));
     Input::Decision(Decision {
