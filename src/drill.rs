@@ -26,6 +26,12 @@ pub const POINTS: &[&str] = &[
     "send_out.recorded",
     "remind.looked",
     "remind.decided",
+    "hand_over.looked",
+    "hand_over.answered",
+    "hand_over.committed",
+    "answers.fetched",
+    "answers.committed",
+    "answers.settled",
     "desk.asked",
     "desk.answered",
 ];
@@ -62,6 +68,21 @@ static DRILL: LazyLock<Option<Drill>> = LazyLock::new(|| {
     }
 });
 
+thread_local! {
+    static HERE: std::cell::Cell<Option<&'static str>> = const { std::cell::Cell::new(None) };
+}
+
+/// For tests within one process: this point fails on this thread until [`heal`].
+pub fn fail_here(point: &'static str) {
+    ON.store(true, Ordering::Relaxed);
+    HERE.with(|here| here.set(Some(point)));
+}
+
+/// Ends what [`fail_here`] began.
+pub fn heal() {
+    HERE.with(|here| here.set(None));
+}
+
 /// Reads `POSTERN_DRILL`; called once at start.
 pub fn arm() {
     ON.store(DRILL.is_some(), Ordering::Relaxed);
@@ -76,6 +97,9 @@ pub fn pass(point: &'static str) -> Result<(), String> {
 #[cold]
 fn drill(point: &'static str) -> Result<(), String> {
     debug_assert!(POINTS.contains(&point), "{point} is not on the list");
+    if HERE.with(std::cell::Cell::get) == Some(point) {
+        return Err(format!("drill at {point}"));
+    }
     let Some(drill) = DRILL.as_ref() else { return Ok(()) };
     let count = match drill.passed.lock() {
         Ok(mut passed) => {

@@ -1,12 +1,12 @@
 //! The front door; the only file that names adapters: which store, which wires, which readers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use postern::cli::Adapters;
-use postern::config::{Loaded, MailboxConfig, OAuthConfig, Target};
+use postern::config::{Loaded, MailboxConfig, OAuthConfig, OrderSystemConfig, Target};
 use postern::document::worker::{Ceilings, Pool};
 use postern::document::{Input, Limits};
 use postern::gateway::Reader;
@@ -18,6 +18,9 @@ use postern::wire::inlet::{Dialect, Inlet, InletSettings, InletTls};
 use postern::wire::login::{Login, RefreshSettings, RefreshToken, Secret, TokenFile, TokenRefresh};
 use postern::wire::maildir::{MaildirMailbox, MaildirSettings};
 use postern::wire::net::{Server, Trust};
+use postern::wire::order_system::OrderSystem;
+use postern::wire::order_system::file_drop::{FileDrop, FileDropSettings, Ripe};
+use postern::wire::order_system::http::{HttpOrderSystem, HttpSettings, WebhookSettings};
 use postern::wire::smtp::{RelayServer, SmtpRelay, SmtpSettings};
 use postern::wire::{Mailbox, Relay};
 
@@ -27,7 +30,14 @@ use postern::wire::{Mailbox, Relay};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    postern::cli::main(&Adapters { open_store, mailbox, relay, reader, check })
+    postern::cli::main(&Adapters {
+        open_store,
+        mailbox,
+        relay,
+        order_system: |loaded| Box::pin(order_system(loaded)),
+        reader,
+        check,
+    })
 }
 
 fn open_store(loaded: &Loaded) -> Result<Arc<dyn Store>, StoreError> {
@@ -186,6 +196,54 @@ fn refresh(loaded: &Loaded, oauth: &OAuthConfig) -> Result<TokenRefresh, String>
     }))
 }
 
+/// The order system that customers' orders are handed to, where it is not reached by mail.
+async fn order_system(loaded: &Loaded) -> Result<Option<Arc<dyn OrderSystem>>, String> {
+    let config = &loaded.config.order_system;
+    let seconds = |text: &Option<String>, default| Duration::from_secs(OrderSystemConfig::seconds(text, default));
+    if !config.is_configured() || config.mail_address().is_some() {
+        return Ok(None);
+    }
+    if let Some(folder) = config.url.strip_prefix("file://") {
+        let mut settings = FileDropSettings::in_folder(Path::new(folder));
+        settings.poll = seconds(&config.poll, 5);
+        if config.ripe.as_deref() == Some("marker") {
+            settings.ripe = Ripe::Marker("ok".into());
+        }
+        return Ok(Some(Arc::new(FileDrop::open(settings).map_err(|e| e.to_string())?)));
+    }
+    let settings = http_order_system(loaded)?;
+    let system = HttpOrderSystem::start(settings).await.map_err(|e| e.to_string())?;
+    Ok(Some(Arc::new(system)))
+}
+
+fn http_order_system(loaded: &Loaded) -> Result<HttpSettings, String> {
+    let config = &loaded.config.order_system;
+    let first_line = |file: &PathBuf| {
+        let file = loaded.resolve(file);
+        let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+        Ok::<String, String>(text.lines().next().unwrap_or("").to_string())
+    };
+    let mut settings = HttpSettings::new(&config.url);
+    settings.timeout = Duration::from_secs(OrderSystemConfig::seconds(&config.timeout, 30));
+    settings.trust = Trust { ca_file: config.ca_file.as_ref().map(|file| loaded.resolve(file)) };
+    settings.plain_http = config.url.starts_with("http://");
+    settings.bearer = match (&config.token_file, &config.token_env) {
+        (Some(file), _) => Some(Secret::new(first_line(file)?)),
+        (None, Some(name)) => {
+            Some(Secret::new(std::env::var(name).map_err(|_| format!("the variable {name} (token_env) is not set"))?))
+        }
+        (None, None) => None,
+    };
+    if let (Some(listen), Some(file)) = (&config.listen, &config.webhook_secret_file) {
+        let secret = first_line(file)?;
+        if secret.len() < 32 {
+            return Err("webhook_secret_file: the secret is shorter than 32 bytes".into());
+        }
+        settings.webhook = Some(WebhookSettings::new(listen, Secret::new(secret)));
+    }
+    Ok(settings)
+}
+
 /// What cannot be seen in the configuration's text: URLs, secrets, files.
 fn check(loaded: &Loaded) -> Vec<String> {
     let mut problems = Vec::new();
@@ -196,6 +254,11 @@ fn check(loaded: &Loaded) -> Vec<String> {
     }
     if let Err(problem) = relay(loaded) {
         problems.push(format!("relay: {problem}"));
+    }
+    if loaded.config.order_system.url.starts_with("http")
+        && let Err(problem) = http_order_system(loaded)
+    {
+        problems.push(format!("order system: {problem}"));
     }
     if loaded.config.gateway.address.is_empty() {
         problems.push("gateway.address is not set: our mails need a From".into());

@@ -16,6 +16,7 @@ pub mod order;
 pub mod process;
 pub mod response;
 pub mod run;
+pub mod sale;
 pub mod template;
 pub mod transmission;
 pub mod view;
@@ -24,10 +25,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use futures_util::future::BoxFuture;
 
 use crate::config::{Loaded, MailboxConfig};
 use crate::gateway::Reader;
 use crate::store::{Store, StoreError};
+use crate::wire::order_system::OrderSystem;
 use crate::wire::{Mailbox, Relay};
 
 /// A mail-driven integration gateway: order responses and orders by e-mail.
@@ -71,6 +74,8 @@ pub enum Command {
     Order(order::OrderArgs),
     /// List and show responses, and act on them.
     Response(response::ResponseArgs),
+    /// Orders by mail: list and show customers' orders, and act on them.
+    Sale(sale::SaleArgs),
     /// List and show transmissions; resend, cancel or mark them as sent.
     Transmission(transmission::TransmissionArgs),
     /// How the gateway is doing.
@@ -92,11 +97,15 @@ pub type OpenMailbox = fn(&Loaded, &MailboxConfig) -> Result<Box<dyn Mailbox>, S
 /// Opens the configured relay.
 pub type OpenRelay = fn(&Loaded) -> Result<Arc<dyn Relay>, String>;
 
+/// Opens the configured order system; `None` when there is none, or when it is reached by mail.
+pub type OpenOrderSystem = for<'a> fn(&'a Loaded) -> BoxFuture<'a, Result<Option<Arc<dyn OrderSystem>>, String>>;
+
 /// What stands behind the traits; `main` fills it in.
 pub struct Adapters {
     pub open_store: OpenStore,
     pub mailbox: OpenMailbox,
     pub relay: OpenRelay,
+    pub order_system: OpenOrderSystem,
     pub reader: fn(&Loaded) -> Reader,
     /// What cannot be seen in the configuration's text: URLs, secrets, files.
     pub check: fn(&Loaded) -> Vec<String>,
@@ -162,6 +171,7 @@ fn run(cli: Cli, adapters: &Adapters) -> anyhow::Result<u8> {
         Command::Config(args) => config::run(args),
         Command::Order(args) => order::run(args, adapters, file),
         Command::Response(args) => response::run(args, adapters, file),
+        Command::Sale(args) => sale::run(args, adapters, file),
         Command::Transmission(args) => transmission::run(args, adapters, file),
         Command::Status(args) => operate::status(args, adapters, file),
         Command::Alarm(args) => operate::alarm(args, adapters, file),

@@ -102,6 +102,30 @@ pub fn status(args: StatusArgs, adapters: &Adapters, config: &Option<PathBuf>) -
                 out.push_str(&format!("  {kind:<26} {status:<18} {count}\n"));
             }
         }
+        if !value["sales"].is_null() {
+            let sales = &value["sales"];
+            out.push_str("\nOrders by mail\n");
+            for (name, count) in sales["by_status"].as_object().into_iter().flatten() {
+                out.push_str(&format!("  {name:<26} {count}\n"));
+            }
+            let times = &sales["mail_to_confirmation"];
+            out.push_str(&format!(
+                "  mail to confirmation p50 {} s, p95 {} s, above ten minutes {} of {}\n",
+                view::word(&times["p50_seconds"]),
+                view::word(&times["p95_seconds"]),
+                view::word(&times["over_ten_minutes"]),
+                view::word(&times["count"])
+            ));
+            for still in sales["stand_still"].as_array().into_iter().flatten() {
+                out.push_str(&format!(
+                    "  stands still: {}\n",
+                    view::words(still, &["sale", "order", "status", "since"]).join(" ")
+                ));
+            }
+            if !sales["order_system"]["trouble"].is_null() {
+                out.push_str(&format!("  order system: {}\n", view::word(&sales["order_system"]["trouble"])));
+            }
+        }
         for warning in value["warnings"].as_array().into_iter().flatten() {
             out.push_str(&format!("\nwarning: {}\n", view::word(warning)));
         }

@@ -49,6 +49,10 @@ pub fn run(args: RunArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyh
             let (gateway, stop) = (gateway.clone(), stop.clone());
             rounds.spawn(async move { gateway.remind(stop).await });
         }
+        if let Some(system) = (adapters.order_system)(&loaded).await.map_err(|error| anyhow!("order system: {error}"))? {
+            let (gateway, stop) = (gateway.clone(), stop.clone());
+            rounds.spawn(async move { gateway.sell(system, stop).await });
+        }
         {
             let (gateway, stop, data_dir) = (gateway.clone(), stop.clone(), data_dir.clone());
             rounds.spawn(async move {

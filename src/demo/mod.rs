@@ -350,6 +350,9 @@ fn tell(news: &News) {
             let from = step.from.map_or("-", |from| from.name());
             println!("          {response:<5} order {order}  {:<8} {from} -> {}", step.step, step.to);
         }
+        News::SaleWalked { sale, order, step } => {
+            println!("{sale:<9} {} order {order}: {} -> {}", step.step, step.answer, step.to);
+        }
         News::Sent { transmission, kind, to, subject, .. } => {
             println!("mail out  {transmission:<5} {kind:<26} {} \"{subject}\"", to.join(", "))
         }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::letter::{Fresh, LetterWriter, Written};
 use super::numbers::Handout;
+use super::sales::{SaleDone, SaleTask};
 use super::{Gateway, News};
 use crate::model::{
     About, Alarm, AlarmKind, AlarmNews, AuditEntry, Dossier, OrderNumber, Owed, Recipient, ResponseId, Step,
@@ -33,12 +34,15 @@ pub struct Decided {
     pub refused: Option<Refused>,
     pub walked: Vec<(ResponseId, Step)>,
     pub touched: BTreeSet<ResponseId>,
+    /// What it did to a sale, where it was for one.
+    pub sale: Option<SaleDone>,
 }
 
 /// What shall land together: the inputs of one mail (or one of a person, or of time), the mail itself.
 #[derive(Default)]
 pub(super) struct Task {
     pub inputs: Vec<(OrderNumber, Input)>,
+    pub sales: Vec<SaleTask>,
     pub mail: Option<(MailTaken, Fresh)>,
     /// What else the mail changes: tokens used, transmissions answered, alarms.
     pub extra: Commit,
@@ -71,11 +75,14 @@ impl Gateway {
             tasks.into_iter().enumerate().map(|(index, task)| (index, task, 0)).collect();
         while !waiting.is_empty() {
             let mut busy: BTreeSet<OrderNumber> = BTreeSet::new();
+            let mut busy_sales: BTreeSet<String> = BTreeSet::new();
             let mut later = Vec::new();
             let mut wave = Vec::new();
             for (index, task, tries) in waiting {
-                let free = task.inputs.iter().all(|(number, _)| !busy.contains(number));
+                let free = task.inputs.iter().all(|(number, _)| !busy.contains(number))
+                    && task.sales.iter().all(|sale| !busy_sales.contains(&sale.key.name()));
                 busy.extend(task.inputs.iter().map(|(number, _)| number.clone()));
+                busy_sales.extend(task.sales.iter().map(|sale| sale.key.name()));
                 if free {
                     wave.push((index, task, tries));
                 } else {
@@ -146,10 +153,14 @@ impl Gateway {
             LetterWriter { gateway: self, live: &live, now, fresh: &fresh, cause, written: RefCell::default() };
         let mut dossiers: BTreeMap<OrderNumber, (Dossier, BTreeSet<ResponseId>)> = BTreeMap::new();
         let mut all: Vec<Decided> = Vec::with_capacity(task.inputs.len());
-        let mut canceled = BTreeSet::new();
-        let mut confirmed = BTreeSet::new();
+        let mut sales = self.decide_sales(&task.sales, &mut commit, &fresh, cause, &live, now)?;
+        let mut canceled = std::mem::take(&mut sales.canceled);
+        let mut confirmed = std::mem::take(&mut sales.confirmed);
+        // A confirmed order is registered in the commit that confirms it.
+        let registered = std::mem::take(&mut sales.inputs);
+        let inputs = task.inputs.iter().cloned().chain(registered);
         let mut waiting: VecDeque<(usize, OrderNumber, Input)> =
-            task.inputs.iter().enumerate().map(|(at, (number, input))| (at, number.clone(), input.clone())).collect();
+            inputs.enumerate().map(|(at, (number, input))| (at, number, input)).collect();
         let mut changed = BTreeSet::new();
         let mut steps = 0;
         while let Some((at, number, mut input)) = waiting.pop_front() {
@@ -179,6 +190,7 @@ impl Gateway {
                 refused: outcome.refused,
                 walked: outcome.rows,
                 touched: outcome.touched,
+                sale: None,
             };
             // What follows for another order is part of the same deed: whole, or not at all.
             if let Some(first) = all.get_mut(at) {
@@ -199,7 +211,11 @@ impl Gateway {
                 waiting.push_front((at, other, input));
             }
         }
+        for (order, changes) in &sales.alarms {
+            self.alarms(&mut commit, &mut writer, changes, &Dossier::new(order.clone()), now)?;
+        }
         let mut written = writer.written.into_inner();
+        written.append(&mut sales.written);
         if let Some(error) = numbers.failed() {
             return Err(error);
         }
@@ -216,6 +232,12 @@ impl Gateway {
             };
             let made: BTreeSet<ResponseId> = all.iter().flat_map(|d| d.touched.iter()).filter(own).copied().collect();
             taken.record.responses = made.into_iter().collect();
+            taken.record.order = taken.record.order.take().or_else(|| sales.order.clone());
+            if let Some(why) = &sales.duplicate {
+                (taken.record.drawer, taken.record.reason) = ("duplicate".into(), why.clone());
+            } else if let Some(why) = sales.reason.as_ref().filter(|_| taken.record.reason.is_empty()) {
+                taken.record.reason.clone_from(why);
+            }
             commit.mails.push(taken);
         }
         for (number, (dossier, touched)) in dossiers {
@@ -223,6 +245,7 @@ impl Gateway {
                 commit.dossiers.push(DossierChange { dossier, touched });
             }
         }
+        all.append(&mut sales.decided);
         Ok((commit, all))
     }
 
@@ -478,11 +501,20 @@ impl Gateway {
                 self.tell(News::Walked { order: number.clone(), response: *response, step: step.clone() });
             }
         }
+        for sale in done.iter().filter_map(|decided| decided.sale.as_ref()) {
+            for step in &sale.steps {
+                tracing::debug!(sale = %sale.id, order = %sale.order, step = %step.step, to = %step.to, "walked");
+                self.tell(News::SaleWalked { sale: sale.id, order: sale.order.clone(), step: step.clone() });
+            }
+        }
         for (kind, subject, message, over) in &wake.alarms {
             self.tell(News::Alarm { kind: *kind, subject: subject.clone(), message: message.clone(), over: *over });
         }
         if wake.sender {
             self.inner.wake_sender.notify_one();
+        }
+        if wake.sales {
+            self.inner.wake_sales.notify_one();
         }
         if wake.timer {
             self.inner.wake_timer.notify_one();
@@ -502,6 +534,8 @@ impl Gateway {
 struct Wake {
     sender: bool,
     timer: bool,
+    /// Something is to be handed to the order system.
+    sales: bool,
     alarms: Vec<(AlarmKind, String, String, bool)>,
 }
 
@@ -509,7 +543,9 @@ impl Wake {
     fn of(commit: &Commit) -> Wake {
         Wake {
             sender: commit.transmissions.iter().any(|t| t.status == TransmissionStatus::DoPush),
-            timer: commit.dossiers.iter().any(|d| d.dossier.next_due.is_some()),
+            timer: commit.dossiers.iter().any(|d| d.dossier.next_due.is_some())
+                || commit.sales.iter().any(|sale| sale.due.is_some()),
+            sales: commit.sales.iter().any(|sale| sale.status.hands_over()),
             alarms: commit
                 .alarms
                 .iter()

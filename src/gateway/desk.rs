@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::Gateway;
+use super::sales::SaleAct;
 use crate::model::{
-    Attempt, EditTarget, Field, MailId, Order, OrderNumber, PartnerId, ResponseId, Status, TransmissionId,
-    TransmissionStatus,
+    Attempt, CustomerId, EditTarget, Field, MailId, Order, OrderNumber, PartnerId, ResponseId, SaleStatus, Status,
+    TransmissionId, TransmissionStatus,
 };
 use crate::process::{Input, Person, PersonAction, Reread};
 use crate::store::{Commit, MailFilter, ResponseFilter, StoreError, TransmissionFilter};
@@ -62,6 +63,21 @@ pub enum Request {
     ResponseAct {
         id: ResponseId,
         action: Act,
+        by: String,
+        reason: String,
+    },
+    SaleList {
+        status: Option<SaleStatus>,
+        customer: Option<CustomerId>,
+        limit: usize,
+    },
+    /// By `S12`, or by the order's number.
+    SaleShow {
+        name: String,
+    },
+    SaleAct {
+        name: String,
+        action: SaleAct,
         by: String,
         reason: String,
     },
@@ -245,8 +261,11 @@ impl Gateway {
                         ..Default::default()
                     })?;
                     mails.reverse();
+                    let sale = store.sale_by_order(&number)?.map(|sale| {
+                        json!({"id": sale.id, "customer": sale.customer, "number": sale.number, "status": sale.status, "received_at": sale.received_at, "history": sale.history})
+                    });
                     Reply::done(
-                        json!({"v": 1, "order_number": number, "order": dossier.order, "responses": responses, "recalls": dossier.recalls,
+                        json!({"v": 1, "sale": sale, "order_number": number, "order": dossier.order, "responses": responses, "recalls": dossier.recalls,
                         "transmissions": transmissions, "mails": mails}),
                     )
                 }
@@ -302,6 +321,9 @@ impl Gateway {
                     self.act(&response.order, Input::Person(person), &by)?
                 }
             },
+            Request::SaleList { status, customer, limit } => self.sale_list(status, customer, limit)?,
+            Request::SaleShow { name } => self.sale_show(&name)?,
+            Request::SaleAct { name, action, by, reason } => self.sale_act(&name, action, &by, &reason)?,
             Request::TransmissionList { status, order, limit } => {
                 let list = store.transmissions(&TransmissionFilter {
                     status,
@@ -625,7 +647,8 @@ impl Gateway {
         Ok(Reply::done(json!({
             "v": 1, "at": now, "warnings": warnings, "mailboxes": mailboxes, "mails": counts.mails, "responses": counts.responses, "transmissions": counts.transmissions,
             "transmissions_due": due.len(), "oldest_due": oldest_due, "oldest_waiting": oldest_waiting, "orders": counts.orders,
-            "alarms_open": counts.alarms_open, "mappings": self.mappings_json()?, "disk": self.disk_json(), "times_ms": {"p50": percentile(50), "p95": percentile(95), "count": times.len()},
+            "alarms_open": counts.alarms_open, "mappings": self.mappings_json()?, "disk": self.disk_json(), "sales": self.sales_status()?,
+            "times_ms": {"p50": percentile(50), "p95": percentile(95), "count": times.len()},
         })))
     }
 }

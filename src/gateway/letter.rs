@@ -93,7 +93,7 @@ pub(super) fn transmission_of(message_id: &str, live: &Live) -> Option<Transmiss
     (own.eq_ignore_ascii_case(domain(live)) && id.starts_with(['T', 't'])).then(|| id.parse().ok())?
 }
 
-fn domain(live: &Live) -> &str {
+pub(super) fn domain(live: &Live) -> &str {
     live.loaded.config.gateway.address.rsplit_once('@').map_or("postern.invalid", |(_, domain)| domain)
 }
 

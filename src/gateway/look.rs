@@ -48,24 +48,26 @@ pub(super) enum Seen {
 
 /// Where a mail ends and why; with what it sets in motion.
 pub(super) struct Finding {
-    drawer: &'static str,
-    pub(super) reason: String,
-    pub(super) inputs: Vec<(OrderNumber, Input)>,
-    pub(super) extra: Commit,
-    order: Option<OrderNumber>,
-    mapping: Option<String>,
+    pub drawer: &'static str,
+    pub reason: String,
+    pub inputs: Vec<(OrderNumber, Input)>,
+    pub sales: Vec<super::sales::SaleTask>,
+    pub extra: Commit,
+    pub order: Option<OrderNumber>,
+    pub mapping: Option<String>,
     /// Pages that its links led to.
-    linked: Vec<Linked>,
+    pub linked: Vec<Linked>,
     /// A person should see it.
     review: bool,
 }
 
 impl Finding {
-    pub(super) fn new(drawer: &'static str, reason: impl Into<String>) -> Finding {
+    pub fn new(drawer: &'static str, reason: impl Into<String>) -> Finding {
         Finding {
             drawer,
             reason: reason.into(),
             inputs: Vec::new(),
+            sales: Vec::new(),
             extra: Commit::default(),
             order: None,
             mapping: None,
@@ -74,7 +76,7 @@ impl Finding {
         }
     }
 
-    pub(super) fn review(mut self) -> Finding {
+    pub fn review(mut self) -> Finding {
         self.review = true;
         self
     }
@@ -104,10 +106,10 @@ impl std::ops::Deref for Sighted {
 }
 
 /// A question of ours that a mail answers.
-struct Question {
-    transmission: Transmission,
+pub(super) struct Question {
+    pub transmission: Transmission,
     /// Set when it was found by a token, not only by the thread.
-    token: Option<TokenRecord>,
+    pub token: Option<TokenRecord>,
 }
 
 impl Gateway {
@@ -152,7 +154,8 @@ impl Gateway {
         let fresh = Fresh::of(&mail, Arc::clone(&raw));
         let drawer = if finding.review { Drawer::Review } else { Drawer::Processed };
         let mail = Some((taken(record, &raw), fresh));
-        let task = Task { inputs: finding.inputs, mail, extra: finding.extra, ..Task::default() };
+        let (inputs, sales, extra) = (finding.inputs, finding.sales, finding.extra);
+        let task = Task { inputs, sales, mail, extra, ..Task::default() };
         Ok(Seen::New { task: Box::new(task), drawer })
     }
 
@@ -182,7 +185,7 @@ impl Gateway {
         match sort::sort(mail) {
             Nature::Ordinary => {}
             // By a program on its own, as an ERP writes: it may be a response, it never decides.
-            Nature::Generated { .. } if partner.is_some() => {}
+            Nature::Generated { .. } if partner.is_some() || self.may_be_generated(mail, live) => {}
             Nature::Bounce(dsn) => return self.bounce(&dsn, live),
             Nature::AutoReply(auto) => return self.auto_reply(mail, &auto, live),
             Nature::Receipt(mdn) => return Ok(Finding::new("auto-reply", format!("a receipt: {}", mdn.disposition))),
@@ -196,12 +199,27 @@ impl Gateway {
         }
         match partner {
             Some(partner) => self.partner_mail(id, mail, partner, None, live),
-            None => Ok(Finding::new(
-                "stranger",
-                format!("{} is no address of a partner", mail.from_address().unwrap_or("nobody")),
-            )
-            .review()),
+            None => self.other_mail(id, mail, live),
         }
+    }
+
+    /// A mail of nobody's partner: a customer's order, the order system's answer, or a stranger's.
+    fn other_mail(&self, id: MailId, mail: &Sighted, live: &Live) -> Result<Finding, StoreError> {
+        let author = mail.author().map(|author| author.address.clone()).unwrap_or_default();
+        if let Some(customer) = live.loaded.policies.customer_of_address(&author) {
+            return self.customer_mail(id, mail, customer, None, live);
+        }
+        if self.is_order_system(&author, live) {
+            return self.order_system_mail(id, mail, None, live);
+        }
+        let who = mail.from_address().unwrap_or("nobody");
+        Ok(Finding::new("stranger", format!("{who} is no address of a partner or customer")).review())
+    }
+
+    /// Programs of customers and the order system write mails, too; they order and answer, they never decide.
+    fn may_be_generated(&self, mail: &Mail, live: &Live) -> bool {
+        let author = mail.author().map(|author| author.address.clone()).unwrap_or_default();
+        live.loaded.policies.customer_of_address(&author).is_some() || self.is_order_system(&author, live)
     }
 
     /// The same Message-ID, sender and content in other bytes (another mailbox, a relay that added headers). A copy that
@@ -255,6 +273,9 @@ impl Gateway {
         partner: Option<&PartnerId>,
         live: &Live,
     ) -> Result<Finding, StoreError> {
+        if let Some(sale) = self.sale_of_question(&question)? {
+            return self.sale_answer(id, mail, &question, &sale, live);
+        }
         let author = mail.author().map(|author| author.address.clone()).unwrap_or_default();
         let purpose = self.purpose(&question)?;
         match (purpose, &question.token) {
@@ -533,7 +554,7 @@ impl Gateway {
     }
 
     /// What a kept mail says now, by a standard or by its mapping, with the pages of then.
-    fn read(
+    pub(super) fn read(
         &self,
         mail: &Mail,
         record: &MailRecord,
@@ -632,7 +653,18 @@ impl Gateway {
                 self.stuck(&mut finding.extra, &transmission, now);
             }
             if let Some(order) = transmission.order.clone() {
-                finding.inputs.push((order, Input::Bounced { transmission: transmission.id, reason: words }));
+                let question = Question { transmission: transmission.clone(), token: None };
+                if let Some(sale) = self.sale_of_question(&question)? {
+                    finding.sales.push(super::sales::SaleTask {
+                        key: super::sales::SaleKey::Id(sale.id),
+                        input: crate::process::sale::SaleInput::Bounced {
+                            transmission: transmission.id,
+                            reason: words.clone(),
+                        },
+                    });
+                } else {
+                    finding.inputs.push((order, Input::Bounced { transmission: transmission.id, reason: words }));
+                }
             }
         }
         finding.extra.transmissions.push(transmission);
@@ -725,7 +757,7 @@ impl Gateway {
             Nature::Ordinary | Nature::Generated { .. } => match (self.question(&mail, &live)?, &partner) {
                 (Some(question), _) => self.answer(id, &mail, question, partner.as_ref(), &live)?,
                 (None, Some(partner)) => self.partner_mail(id, &mail, partner, None, &live)?,
-                (None, None) => Finding::new("stranger", "no address of a partner"),
+                (None, None) => self.other_mail(id, &mail, &live)?,
             },
             _ => Finding::new("auto-reply", "a robot's mail"),
         };
@@ -746,6 +778,7 @@ impl Gateway {
         let mail = crate::store::MailTaken { record: record.clone(), raw: None };
         let settled = self.settle(vec![Task {
             inputs: finding.inputs,
+            sales: finding.sales,
             mail: Some((mail, fresh)),
             extra: finding.extra,
             ..Task::default()

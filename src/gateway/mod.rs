@@ -15,6 +15,7 @@ mod look;
 mod numbers;
 pub mod origin;
 pub mod remind;
+pub mod sales;
 pub mod send_out;
 pub mod take_in;
 
@@ -33,7 +34,8 @@ use crate::mail::dkim::Signer;
 use crate::mail::trust::{Policy, TrustSettings};
 use crate::mapping::Library;
 use crate::model::{
-    AlarmKind, MailId, OrderNumber, PartnerId, ResponseId, Step, TransmissionId, TransmissionKind, TransmissionStatus,
+    AlarmKind, CustomerId, MailId, OrderNumber, PartnerId, ResponseId, SaleId, SaleStep, Step, TransmissionId,
+    TransmissionKind, TransmissionStatus,
 };
 use crate::store::Store;
 use crate::template::Templates;
@@ -65,6 +67,8 @@ pub struct Live {
     pub templates: Templates,
     /// Signs outgoing mails, when DKIM is configured.
     pub signer: Option<Signer>,
+    /// Writes the house's own XML for the order system, when a template is configured.
+    pub house_document: Option<crate::template::house_xml::HouseXml>,
     /// Checks where mails come from, when we do that ourselves.
     pub origin: Option<origin::OriginCheck>,
 }
@@ -89,6 +93,9 @@ impl Live {
                 Templates::builtin()
             }),
         };
+        let mut loaded = loaded;
+        price_lists(&mut loaded, &mut complaints);
+        let house_document = house_document(&loaded, &mut complaints);
         let signer = match signer(&loaded) {
             Ok(signer) => signer,
             Err(why) => {
@@ -106,7 +113,11 @@ impl Live {
             complaints.push(Complaints { text: String::new(), list });
             None
         });
-        if complaints.is_empty() { Ok(Live { loaded, library, templates, signer, origin }) } else { Err(complaints) }
+        if complaints.is_empty() {
+            Ok(Live { loaded, library, templates, signer, house_document, origin })
+        } else {
+            Err(complaints)
+        }
     }
 }
 
@@ -116,9 +127,12 @@ impl Live {
         let config = &self.loaded.config;
         let policies = &self.loaded.policies;
         let partners = policies.partners.values().flat_map(|partner| &partner.addresses);
+        let customers = policies.customers.values().flat_map(|customer| &customer.addresses);
         let approvers =
             policies.channels.values().flat_map(|channel| channel.approvers.iter().flat_map(|entry| entry.split(',')));
         let domains: std::collections::BTreeSet<String> = partners
+            .chain(customers)
+            .chain(&policies.sales.addresses)
             .map(String::as_str)
             .chain(approvers)
             .chain([config.gateway.address.as_str()])
@@ -134,6 +148,39 @@ impl Live {
                 .any(|mailbox| mailbox.quirks.iter().any(|quirk| quirk == "exchange")),
             guarded_domains: domains.into_iter().collect(),
             arc_sealers: config.gateway.arc_sealers.clone(),
+        }
+    }
+}
+
+/// Reads the customers' price lists into the policies.
+fn price_lists(loaded: &mut Loaded, complaints: &mut Vec<Complaints>) {
+    for (name, customer) in &loaded.config.customers {
+        let Some(file) = customer.price_list.as_ref().map(|file| loaded.resolve(file)) else { continue };
+        let shown = file.display().to_string();
+        let read = std::fs::read_to_string(&file).map_err(|e| (0, format!("cannot be read: {e}")));
+        match read.and_then(|text| crate::model::customer::read_price_list(&text)) {
+            Ok(list) => {
+                loaded.policies.price_lists.insert(CustomerId::new(name.as_str()), list);
+            }
+            Err((line, why)) => {
+                let place = if line > 0 { format!("line {line}: {why}") } else { why };
+                let found = Diagnostic::error("CFG064", format!("price list of {name}: {place}")).in_file(&shown);
+                complaints.push(Complaints { text: String::new(), list: vec![found] });
+            }
+        }
+    }
+}
+
+fn house_document(loaded: &Loaded, complaints: &mut Vec<Complaints>) -> Option<crate::template::house_xml::HouseXml> {
+    let file = loaded.resolve(loaded.config.order_system.template.as_ref()?);
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(&file)
+        .map_err(|e| Diagnostic::error("CFG065", format!("cannot be read: {e}")).in_file(&shown));
+    match text.and_then(|text| crate::template::house_xml::HouseXml::compile(&shown, &text)) {
+        Ok(template) => Some(template),
+        Err(found) => {
+            complaints.push(Complaints { text: String::new(), list: vec![found] });
+            None
         }
     }
 }
@@ -161,6 +208,11 @@ pub enum News {
         order: OrderNumber,
         response: ResponseId,
         step: Step,
+    },
+    SaleWalked {
+        sale: SaleId,
+        order: OrderNumber,
+        step: SaleStep,
     },
     Sent {
         transmission: TransmissionId,
@@ -213,7 +265,10 @@ struct Inner {
     wake_sender: Notify,
     /// A dossier got a new time.
     wake_timer: Notify,
+    /// Something is to be handed to the order system.
+    wake_sales: Notify,
     health: Mutex<BTreeMap<String, Health>>,
+    order_system: Mutex<sales::SystemHealth>,
     /// Answers sent to an address within the last hour (RFC 3834).
     answers: Mutex<BTreeMap<String, Vec<Timestamp>>>,
     /// How far each mapping agrees with the orders.
@@ -243,6 +298,8 @@ impl Gateway {
                 news,
                 wake_sender: Notify::new(),
                 wake_timer: Notify::new(),
+                wake_sales: Notify::new(),
+                order_system: Mutex::default(),
                 health: Mutex::default(),
                 answers: Mutex::default(),
                 drifts: Mutex::default(),

@@ -40,7 +40,11 @@ impl Gateway {
                 }
             }
             let gateway = self.clone();
-            let next = blocking(move || gateway.store().next_dossier_due()).await.ok().flatten();
+            let next = blocking(move || {
+                let store = gateway.store();
+                Ok([store.next_dossier_due()?, store.next_sale_due()?].into_iter().flatten().min())
+            });
+            let next = next.await.ok().flatten();
             let pause = next.map_or(SWEEP, |at| {
                 let millis =
                     at.duration_since(self.now()).as_millis().clamp(50, SWEEP.as_millis().try_into().unwrap_or(60_000));
@@ -67,6 +71,7 @@ impl Gateway {
                 tracing::error!(order = %number, %error, "what is due could not be decided");
             }
         }
+        let count = count + self.sales_time_passes(BATCH)?;
         crate::drill::pass("remind.decided").map_err(StoreError::Away)?;
         Ok(count)
     }
@@ -104,7 +109,10 @@ impl Gateway {
             return Ok(());
         }
         for mut alarm in self.store().alarms(true, BATCH)? {
-            if alarm.response.is_some() || alarm.order.is_some() && alarm.kind != AlarmKind::TransmissionStuck {
+            let of_sale = alarm.subject.parse::<crate::model::SaleId>().is_ok() && alarm.subject.starts_with('S');
+            if alarm.response.is_some()
+                || (alarm.order.is_some() && alarm.kind != AlarmKind::TransmissionStuck && !of_sale)
+            {
                 continue;
             }
             let last = alarm.reminded_at.unwrap_or(alarm.started_at);

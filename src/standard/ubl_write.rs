@@ -204,6 +204,21 @@ pub fn order(message: &Message, seller: &str) -> String {
     out.finish()
 }
 
+/// An OrderCancellation: the order of this number is not wanted any more, for this reason.
+pub fn order_cancellation(message: &Message, id: &str, seller: &str, reason: &str) -> String {
+    let mut out = Writer::start("OrderCancellation", "urn:fdc:peppol.eu:poacc:trns:order_cancellation:3");
+    out.text("cbc:ID", id);
+    out.maybe("cbc:IssueDate", message.date(Field::EntryDate));
+    out.text("cbc:CancellationNote", reason);
+    out.open("cac:OrderReference");
+    out.maybe("cbc:ID", message.text(Field::OrderNumber));
+    out.maybe("cbc:SalesOrderID", message.text(Field::SupplierOrderNumber));
+    out.close();
+    buyer(&mut out, message);
+    out.party("cac:SellerSupplierParty", seller);
+    out.finish()
+}
+
 fn buyer(out: &mut Writer, message: &Message) {
     out.open("cac:BuyerCustomerParty");
     out.maybe("cbc:SupplierAssignedAccountID", message.text(Field::CustomerNumber));

@@ -7,6 +7,8 @@
 //! |---|---|
 //! | `key` | the idempotency key: the same for every try |
 //! | `sale` | our number of the order, `S12` |
+//! | `document` | `order`, or `cancellation` where it is taken back |
+//! | `reason` | why it is taken back |
 //! | `customer.id`, `customer.name` | the customer in the configuration |
 //! | `order.FIELD` | each field of the head by its name in mappings: `order.order_number`, `order.currency`, `order.delivery_address` ... |
 //! | `lines[].FIELD` | each field of a line: `line.position`, `line.supplier_sku`, `line.quantity`, `line.price_net` ... |
@@ -45,6 +47,8 @@ pub struct Envelope<'a> {
     pub key: &'a str,
     pub sale: &'a str,
     pub customer: (&'a str, &'a str),
+    /// The order is taken back, for this reason.
+    pub cancels: Option<&'a str>,
 }
 
 impl HouseXml {
@@ -79,7 +83,7 @@ impl HouseXml {
         if let Err(error) = own.environment.add_template_owned(NAME, text.to_string()) {
             return Err(own.complaint(&error));
         }
-        let envelope = Envelope { key: "S12-1", sale: "S12", customer: ("ek", "Ek & Söner <AB>") };
+        let envelope = Envelope { key: "S12-1", sale: "S12", customer: ("ek", "Ek & Söner <AB>"), cancels: None };
         own.write(&example(), envelope)?;
         own.write(&Message { lines: Vec::new(), fields: BTreeMap::new(), ..example() }, envelope)?;
         Ok(own)
@@ -92,6 +96,8 @@ impl HouseXml {
         let context = context! {
             key => envelope.key,
             sale => envelope.sale,
+            document => if envelope.cancels.is_some() { "cancellation" } else { "order" },
+            reason => envelope.cancels,
             customer => context! { id => envelope.customer.0, name => envelope.customer.1 },
             order => fields(&message.fields, Where::Head),
             lines => lines,
@@ -206,7 +212,7 @@ mod tests {
 </Auftrag>
 "#;
 
-    const ENVELOPE: Envelope<'_> = Envelope { key: "S1-1", sale: "S1", customer: ("ek", "Ek") };
+    const ENVELOPE: Envelope<'_> = Envelope { key: "S1-1", sale: "S1", customer: ("ek", "Ek"), cancels: None };
 
     /// The order system refuses, or worse misreads, XML that a customer's words have broken.
     #[test]

@@ -122,7 +122,17 @@ impl House {
     }
 
     pub fn with(config: &str) -> House {
+        House::with_files(config, &[])
+    }
+
+    /// With further files beside the configuration, by their paths.
+    pub fn with_files(config: &str, files: &[(&str, &str)]) -> House {
         let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
         for partner in ["nord", "ost"] {
             let dir = folder.path().join("mappings").join(partner);
             std::fs::create_dir_all(&dir).unwrap();
@@ -140,6 +150,10 @@ impl House {
         House { gateway, store, clock, relay: Arc::default(), folder, runtime, mails: std::cell::Cell::new(0) }
     }
 
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -150,9 +164,13 @@ impl House {
 
     /// Time passes, and what is due happens.
     pub fn wait(&self, hours: i64) {
+        self.later(SignedDuration::from_hours(hours));
+    }
+
+    pub fn later(&self, time: SignedDuration) {
         {
             let mut now = self.clock.0.lock().unwrap();
-            *now = now.checked_add(SignedDuration::from_hours(hours)).unwrap();
+            *now = now.checked_add(time).unwrap();
         }
         self.gateway.time_passes().unwrap();
         self.gateway.sweep().unwrap();
