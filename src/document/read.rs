@@ -53,7 +53,7 @@ impl Reader<'_> {
         } else if is_compound(bytes) && outlook::is_message(bytes) {
             self.mail(input, outlook::read(bytes, limits.bytes_max), depth);
         } else if is_compound(bytes) {
-            self.parts.push(sheet::part(name, bytes, limits));
+            self.parts.push(sheet::guarded(name, bytes, limits));
         } else if let Some(kind) = picture(bytes) {
             let mut part = Part::new(Kind::Image, name);
             part.fault("SCANNED", format!("it is a picture ({kind}): it has no text that could be read"));
@@ -96,7 +96,7 @@ impl Reader<'_> {
 
     fn zip(&mut self, input: &Input<'_>, depth: usize) {
         match archive::holds(input.bytes) {
-            Holds::Workbook => self.parts.push(sheet::part(input.name, input.bytes, self.limits)),
+            Holds::Workbook => self.parts.push(sheet::guarded(input.name, input.bytes, self.limits)),
             Holds::Letter => self.parts.push(letter::part(input.name, input.bytes, self.limits)),
             Holds::OtherDocument => {
                 let message = "it is a document of a program whose documents nobody here reads";

@@ -14,6 +14,13 @@ const ROWS_MAX: usize = 200_000;
 const COLUMNS_MAX: usize = 2_000;
 const SHEETS_MAX: usize = 100;
 
+/// Reads a workbook like [`part`]; where the library that opens it gives up with a panic, that is a fault.
+pub(super) fn guarded(name: &str, bytes: &[u8], limits: &Limits) -> Part {
+    std::panic::catch_unwind(|| part(name, bytes, limits)).unwrap_or_else(|_| {
+        Part::faulty(Kind::Xlsx, name, "BROKEN", "the workbook cannot be read: its parts contradict")
+    })
+}
+
 /// Reads a workbook. Faults: `ENCRYPTED`, `TOO_LARGE`, `BROKEN`.
 pub(super) fn part(name: &str, bytes: &[u8], limits: &Limits) -> Part {
     let mut part = Part::new(Kind::Xlsx, name);
