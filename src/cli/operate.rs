@@ -122,8 +122,9 @@ pub fn status(args: StatusArgs, adapters: &Adapters, config: &Option<PathBuf>) -
                     view::words(still, &["sale", "order", "status", "since"]).join(" ")
                 ));
             }
-            if !sales["order_system"]["trouble"].is_null() {
-                out.push_str(&format!("  order system: {}\n", view::word(&sales["order_system"]["trouble"])));
+            let system = &sales["order_system"];
+            if !system["trouble"].is_null() {
+                out.push_str(&format!("  order system: {}\n", view::word(&system["trouble"])));
             }
         }
         for warning in value["warnings"].as_array().into_iter().flatten() {

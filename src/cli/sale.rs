@@ -204,7 +204,8 @@ fn shown(value: &Json) -> String {
     }
     if !sale["confirmation"].is_null() {
         out.push_str("\n\nConfirmed\n");
-        out.push_str(&view::said(&sale["confirmation"]["message"]));
+        let confirmation = &sale["confirmation"];
+        out.push_str(&view::said(&confirmation["message"]));
     }
     out.push_str("\n\nMails\n");
     out.push_str(&view::list(

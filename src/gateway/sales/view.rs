@@ -79,7 +79,7 @@ pub(super) fn letter(owed: &SaleOwed, sale: &Sale, around: Around<'_>) -> SaleLe
         comment: ordered.text(Field::Note).map(str::to_string),
         answered: confirmed.is_some(),
         lines: lines(&ordered, confirmed.as_ref()),
-        total: confirmed.as_ref().and_then(|message| total(message)),
+        total: confirmed.as_ref().and_then(total),
         differences: rejection(owed, sale).into_iter().chain(differences.iter().map(difference)).collect(),
         customer_words: around.customer_words,
         token: around.token,
