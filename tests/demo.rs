@@ -18,8 +18,10 @@ fn the_demo_comes_out_as_its_stories_say() {
     let summary: Json = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}\n{out}\n{err}"));
     assert_eq!((code, &summary["ok"]), (0, &Json::Bool(true)), "{summary:#}\n{err}");
     assert_eq!(summary["v"], 1);
-    assert_eq!(summary["responses"]["CLOSED"], 7);
-    assert_eq!(summary["mails"]["decision"], 3);
+    assert_eq!(summary["responses"]["CLOSED"], 9);
+    assert_eq!(summary["mails"]["decision"], 4);
+    assert_eq!((&summary["mails"]["order"], &summary["sales"][0]["status"]), (&Json::from(2), &Json::from("CLOSED")));
+    assert_eq!(summary["transmissions"]["SEND_ORDER_CONFIRMATION"]["TRANSMISSIONED"], 2);
     let story = &summary["stories"][0];
     for key in ["order", "partner", "response", "status"] {
         assert!(story[key].is_string(), "{key} in {story}");

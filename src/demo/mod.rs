@@ -3,6 +3,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "reading a JSON value by a key that is not there gives null")]
 
+pub mod customers;
 pub mod load;
 pub mod order_system;
 pub mod paper;
@@ -19,18 +20,21 @@ use anyhow::{Context as _, anyhow};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
+use self::customers::{SALES, SaleStory};
+use self::order_system::{AnswerBy, OrderSystemSimulator};
 use self::sandbox::{Sandbox, SandboxSettings, StoredMail};
 use self::story::{STORIES, Story};
 use crate::config::{Loaded, MailboxConfig};
 use crate::gateway::desk::Request;
 use crate::gateway::{Gateway, Live, News, Reader, SystemClock};
 use crate::mail::Mail;
-use crate::model::{OrderNumber, Response};
+use crate::model::{OrderNumber, Response, Sale};
 use crate::store::redb::{Options, Redb};
-use crate::store::{ResponseFilter, Store};
+use crate::store::{ResponseFilter, SaleFilter, Store};
 use crate::wire::imap::{ImapMailbox, ImapSettings};
 use crate::wire::login::{Login, Secret};
 use crate::wire::net::Server;
+use crate::wire::order_system::http::{HttpOrderSystem, HttpSettings};
 use crate::wire::smtp::{RelayServer, SmtpRelay, SmtpSettings};
 use crate::wire::{Envelope, Relay};
 
@@ -53,7 +57,8 @@ pub fn run(telling: &Telling, reader: fn(&Loaded) -> Reader) -> anyhow::Result<b
 }
 
 async fn play(telling: &Telling, folder: &Path, reader: fn(&Loaded) -> Reader) -> anyhow::Result<bool> {
-    let accounts = ["gateway", "approver", "channel", "operator", "nordwind", "suedtrade", "ostwerk"];
+    let accounts =
+        ["gateway", "approver", "channel", "operator", "nordwind", "suedtrade", "ostwerk", "sales", "customer"];
     let aliases = [partners::Writing::Text, partners::Writing::Html, partners::Writing::Pdf]
         .map(|writing| (writing.sender().to_string(), writing.partner().to_string()));
     let settings = SandboxSettings {
@@ -63,7 +68,9 @@ async fn play(telling: &Telling, folder: &Path, reader: fn(&Loaded) -> Reader) -
     };
     let sandbox = Arc::new(Sandbox::start_with(settings).await.context("starting the sandbox")?);
     partners::unpack_mappings(&folder.join("mappings"))?;
-    std::fs::write(folder.join("postern.toml"), configuration(&sandbox))?;
+    let order_system = OrderSystemSimulator::new(customers::script());
+    let orders_at = order_system.serve_http(AnswerBy::Reply).await.context("starting the order system")?;
+    std::fs::write(folder.join("postern.toml"), configuration(&sandbox, &format!("http://{orders_at}/orders")))?;
     let loaded = Loaded::read(&folder.join("postern.toml"))?;
     let mailbox_config = loaded.config.mailboxes.first().cloned().context("the demo has a mailbox")?;
     let store: Arc<dyn Store> = Arc::new(Redb::open(&loaded.data_dir(), Options::default())?);
@@ -74,12 +81,16 @@ async fn play(telling: &Telling, folder: &Path, reader: fn(&Loaded) -> Reader) -
     let relay = relay(&sandbox)?;
     let mut news = gateway.watch();
     let stop = CancellationToken::new();
-    let rounds = start(&gateway, &sandbox, mailbox_config, Arc::clone(&relay), &stop)?;
+    let mut rounds = start(&gateway, &sandbox, mailbox_config, Arc::clone(&relay), &stop)?;
+    let system = HttpOrderSystem::start(HttpSettings::new(format!("http://{orders_at}/orders"))).await?;
+    let (selling, stop_selling) = (gateway.clone(), stop.clone());
+    rounds.push(tokio::spawn(async move { selling.sell(Arc::new(system), stop_selling).await }));
     if !telling.json {
         println!(
-            "postern demo: IMAP on {}, SMTP on {}, state in {}\n",
+            "postern demo: IMAP on {}, SMTP on {}, an order system on {}, state in {}\n",
             sandbox.imap_addr,
             sandbox.smtp_addr,
+            orders_at,
             folder.display()
         );
     }
@@ -103,6 +114,10 @@ async fn play(telling: &Telling, folder: &Path, reader: fn(&Loaded) -> Reader) -
             actors.send(story.sender(), &sandbox.address("gateway"), &raw).await?;
         }
     }
+    for story in SALES {
+        let to = sandbox.address("gateway");
+        actors.send(customers::SENDER, &to, &story.mail(&to)).await?;
+    }
     for raw in story::asides(&sandbox.address("gateway"))? {
         actors.send("somebody@nowhere.example", &sandbox.address("gateway"), &raw).await?;
     }
@@ -112,8 +127,10 @@ async fn play(telling: &Telling, folder: &Path, reader: fn(&Loaded) -> Reader) -
         register(&gateway, story).await?;
     }
     let ended = until(&gateway, |responses| STORIES.iter().all(|story| story.came_out(responses))).await;
+    let ended = ended && sold(&gateway).await;
     let quiet = settle(&gateway).await;
-    let summary = summary(&gateway, ended && quiet)?;
+    let twice = !order_system.ledger().twice().is_empty();
+    let summary = summary(&gateway, ended && quiet && !twice)?;
     teller.abort();
     if telling.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
@@ -132,7 +149,7 @@ async fn play(telling: &Telling, folder: &Path, reader: fn(&Loaded) -> Reader) -
     Ok(summary["ok"] == true)
 }
 
-fn configuration(sandbox: &Sandbox) -> String {
+fn configuration(sandbox: &Sandbox, order_system: &str) -> String {
     let address = |name: &str| sandbox.address(name);
     format!(
         r#"# The demo's configuration. Decisions are trusted without proof of origin: the sandbox writes no
@@ -172,6 +189,22 @@ name = "Ostwerk GmbH & Co. KG"
 addresses = ["@ostwerk.example"]
 send_to = ["{ostwerk}"]
 options = {{ language = "de" }}
+[sales]
+addresses = ["{sales}"]
+name = "Nordlicht Handel"
+address = "Nordlicht Handel GmbH\nHafenstraße 9\n24103 Kiel"
+register_as = "shop"
+supplier = "nordwind"
+decision_trust = "off"
+[sales.options]
+order_trust = "off"
+[customers.ek]
+name = "Ek & Söner AB"
+addresses = ["@ek.example"]
+send_to = ["{customer}"]
+options = {{ language = "sv" }}
+[order_system]
+url = "{order_system}"
 "#,
         operator = address("operator"),
         gateway = address("gateway"),
@@ -182,6 +215,8 @@ options = {{ language = "de" }}
         nordwind = address("nordwind"),
         suedtrade = address("suedtrade"),
         ostwerk = address("ostwerk"),
+        sales = address("sales"),
+        customer = address("customer"),
     )
 }
 
@@ -233,7 +268,7 @@ impl Actors {
         let mut changed = self.sandbox.watch();
         loop {
             changed.borrow_and_update();
-            for account in ["approver", "nordwind", "suedtrade", "ostwerk"] {
+            for account in ["approver", "nordwind", "suedtrade", "ostwerk", "sales", "customer"] {
                 let mails = self.sandbox.mails(account, "INBOX");
                 let seen = read.entry(account).or_default();
                 for mail in mails.iter().skip(*seen) {
@@ -251,6 +286,9 @@ impl Actors {
 
     async fn answer(&self, account: &str, stored: &StoredMail) -> anyhow::Result<()> {
         let mail = Mail::parse(&stored.raw);
+        if let Some(story) = SALES.iter().find(|story| mail.subject.contains(story.order)) {
+            return self.trade(account, &mail, story).await;
+        }
         let Some(story) = STORIES.iter().find(|story| mail.subject.contains(story.order)) else { return Ok(()) };
         let reply_to = mail.reply_to.first().map(|a| a.address.clone());
         let (from, words) = if account == "approver" {
@@ -263,6 +301,22 @@ impl Actors {
         let (Some(words), Some(reply_to)) = (words, reply_to) else { return Ok(()) };
         let raw = story::reply(&mail, &from, &reply_to, words);
         self.send(&from, &reply_to, raw.as_bytes()).await
+    }
+
+    /// The sales desk decides; when the customer has the confirmation, the supplier answers the order.
+    async fn trade(&self, account: &str, mail: &Mail, story: &SaleStory) -> anyhow::Result<()> {
+        let reply_to = mail.reply_to.first().map(|a| a.address.clone());
+        match (account, story.desk, reply_to) {
+            ("sales", Some(words), Some(to)) => {
+                let from = self.sandbox.address("sales");
+                self.send(&from, &to, story::reply(mail, &from, &to, words).as_bytes()).await
+            }
+            ("customer", ..) => {
+                let raw = story.supplier_answer()?;
+                self.send(partners::Writing::Text.sender(), &self.sandbox.address("gateway"), &raw).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn send(&self, from: &str, to: &str, raw: &[u8]) -> anyhow::Result<()> {
@@ -287,6 +341,31 @@ async fn until(gateway: &Gateway, state: impl Fn(&[Response]) -> bool) -> bool {
     let look = async {
         while !state(&responses(gateway).await) {
             // A lagging watcher only looks once more.
+            let _ = tokio::time::timeout(Duration::from_secs(1), news.recv()).await;
+        }
+    };
+    tokio::time::timeout(TIME_MAX, look).await.is_ok()
+}
+
+async fn sales(gateway: &Gateway) -> Vec<Sale> {
+    let gateway = gateway.clone();
+    let filter = SaleFilter { limit: 1_000, ..SaleFilter::default() };
+    tokio::task::spawn_blocking(move || gateway.store().sales(&filter))
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .unwrap_or_default()
+}
+
+/// Waits until the customers' orders are confirmed and their supplier's answers stand in them.
+async fn sold(gateway: &Gateway) -> bool {
+    let mut news = gateway.watch();
+    let look = async {
+        loop {
+            let (sales, responses) = (sales(gateway).await, responses(gateway).await);
+            if SALES.iter().all(|story| story.came_out(&sales, &responses)) {
+                break;
+            }
             let _ = tokio::time::timeout(Duration::from_secs(1), news.recv()).await;
         }
     };
@@ -325,7 +404,16 @@ fn summary(gateway: &Gateway, in_time: bool) -> anyhow::Result<Json> {
             json!({"order": response.order, "partner": response.partner, "response": response.id, "status": response.status, "path": path})
         })
         .collect();
-    let wrong: Vec<&str> = STORIES.iter().filter(|story| !story.came_out(&all)).map(|story| story.order).collect();
+    let sales = gateway.store().sales(&SaleFilter { limit: 1_000, ..SaleFilter::default() })?;
+    let sold: Vec<Json> = sales
+        .iter()
+        .map(|sale| {
+            let path: Vec<Json> = sale.history.iter().map(|s| json!({"step": s.step, "answer": s.answer, "to": s.to, "at": s.at})).collect();
+            json!({"order": sale.order, "customer": sale.customer, "sale": sale.id, "status": sale.status, "path": path})
+        })
+        .collect();
+    let mut wrong: Vec<&str> = STORIES.iter().filter(|story| !story.came_out(&all)).map(|story| story.order).collect();
+    wrong.extend(SALES.iter().filter(|story| !story.came_out(&sales, &all)).map(|story| story.order));
     let mails_right = story::mails_came_out(&counts.mails);
     let audit = gateway.store().audit_verify().is_ok();
     let arrived = counts
@@ -335,7 +423,7 @@ fn summary(gateway: &Gateway, in_time: bool) -> anyhow::Result<Json> {
         .all(|status| ["TRANSMISSIONED", "CONFIRMED", "CANCELED"].contains(&status.as_str()));
     Ok(json!({
         "v": 1, "ok": in_time && wrong.is_empty() && mails_right && audit && arrived, "mails": counts.mails, "responses": counts.responses,
-        "transmissions": counts.transmissions, "stories": stories, "wrong": wrong,
+        "transmissions": counts.transmissions, "stories": stories, "sales": sold, "wrong": wrong,
     }))
 }
 
@@ -367,6 +455,21 @@ fn closing(summary: &Json) -> String {
     let mut out = String::from("\nThe stories\n");
     for story in STORIES {
         out.push_str(&format!("\norder {}: {}\n", story.order, story.title));
+        for response in summary["stories"].as_array().into_iter().flatten().filter(|r| r["order"] == story.order) {
+            let path: Vec<&str> =
+                response["path"].as_array().into_iter().flatten().filter_map(|step| step["to"].as_str()).collect();
+            let words = |key: &str| response[key].as_str().unwrap_or("").to_string();
+            out.push_str(&format!("  {} of {}: {}\n", words("response"), words("partner"), path.join(" -> ")));
+        }
+    }
+    for story in SALES {
+        out.push_str(&format!("\norder {}: {}\n", story.order, story.title));
+        for sale in summary["sales"].as_array().into_iter().flatten().filter(|s| s["order"] == story.order) {
+            let path: Vec<&str> =
+                sale["path"].as_array().into_iter().flatten().filter_map(|step| step["to"].as_str()).collect();
+            let words = |key: &str| sale[key].as_str().unwrap_or("").to_string();
+            out.push_str(&format!("  {} of {}: {}\n", words("sale"), words("customer"), path.join(" -> ")));
+        }
         for response in summary["stories"].as_array().into_iter().flatten().filter(|r| r["order"] == story.order) {
             let path: Vec<&str> =
                 response["path"].as_array().into_iter().flatten().filter_map(|step| step["to"].as_str()).collect();

@@ -38,11 +38,12 @@ pub struct AnswerLine {
     pub canceled: bool,
 }
 
-/// The partners' mappings, as an admin would have written them.
+/// The mappings of partners and customers, as an admin would have written them.
 const MAPPINGS: &[(&str, &str)] = &[
     ("nordwind/auftragsbestaetigung.toml", include_str!("mappings/nordwind/auftragsbestaetigung.toml")),
     ("suedtrade/order-confirmation.toml", include_str!("mappings/suedtrade/order-confirmation.toml")),
     ("ostwerk/ab.toml", include_str!("mappings/ostwerk/ab.toml")),
+    ("ek/bestallning.toml", include_str!("mappings/ek/bestallning.toml")),
 ];
 
 /// Writes the partners' mappings into a folder.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::customers::SALES;
 use super::partners::{Answer, AnswerLine, Writing};
 use crate::mail::Mail;
 use crate::model::{Response, Status};
@@ -199,12 +200,14 @@ pub fn asides(gateway: &str) -> anyhow::Result<Vec<Vec<u8>>> {
 /// Strangers, robots and copies ended where they should; the copy is known and only filed.
 pub fn mails_came_out(mails: &BTreeMap<String, u64>) -> bool {
     let count = |drawer: &str| mails.get(drawer).copied().unwrap_or(0);
-    let answers = STORIES.len() + STORIES.iter().filter(|story| story.second.is_some()).count();
-    let decisions = STORIES.iter().filter(|story| story.approver.is_some()).count();
+    let answers = STORIES.len() + STORIES.iter().filter(|story| story.second.is_some()).count() + SALES.len();
+    let asked = SALES.iter().filter(|story| story.desk.is_some()).count();
+    let decisions = STORIES.iter().filter(|story| story.approver.is_some()).count() + asked;
     let recalls = STORIES.iter().filter(|story| story.recall_answer.is_some()).count();
     count("response") == answers as u64
         && count("decision") == decisions as u64
         && count("recall-answer") == recalls as u64
+        && count("order") == SALES.len() as u64
         && count("stranger") == 1
         && count("auto-reply") == 1
         && count("unreadable") == 0
