@@ -504,6 +504,8 @@ fn answers_that_nobody_understands_are_kept() {
     erp.put(None, "surprise".into());
     erp.answer(|order| order.replace("<cbc:ID>4711</cbc:ID>", "<cbc:ID>9999</cbc:ID>"));
     erp.0.lock().unwrap().waiting.last_mut().unwrap().key = None;
+    // Under the key of our order, but about another one.
+    erp.answer(|order| order.replace("<cbc:ID>4711</cbc:ID>", "<cbc:ID>9998</cbc:ID>"));
     erp.answer(|order| order);
     erp.answer(|order| order);
     sell(&house, &erp);
@@ -511,12 +513,14 @@ fn answers_that_nobody_understands_are_kept() {
     let state = erp.0.lock().unwrap();
     let refused: Vec<bool> =
         state.settled.iter().map(|(_, verdict)| matches!(verdict, Verdict::Refused { .. })).collect();
-    assert_eq!(refused, [true, true, true, false, false]);
+    assert_eq!(refused, [true, true, true, true, false, false]);
     drop(state);
-    assert_eq!(alarms(&house), [AlarmKind::OrderAnswerUnknown; 3]);
+    assert_eq!(alarms(&house), [AlarmKind::OrderAnswerUnknown; 4]);
     let kept: Vec<_> = house.mails().into_iter().filter(|mail| mail.drawer == "order-answer-unknown").collect();
-    assert_eq!(kept.len(), 3);
-    assert!(kept.iter().any(|mail| mail.reason.contains("9999")), "{kept:?}");
+    assert_eq!(kept.len(), 4);
+    for number in ["9999", "9998"] {
+        assert!(kept.iter().any(|mail| mail.reason.contains(number)), "{kept:?}");
+    }
     let confirmations = house
         .store
         .transmissions(&TransmissionFilter { limit: 100, ..TransmissionFilter::default() })

@@ -66,6 +66,9 @@ impl Gateway {
         for message in messages {
             match self.sale_of(answer, &message)? {
                 Some((sale, version)) => {
+                    if let Err(why) = super::hand_over::same_order(&sale, &message) {
+                        return self.keep_unknown(answer, &why);
+                    }
                     let input = SaleInput::Answered(Box::new(self.system_answer(answer, message, version)));
                     tasks.push(SaleTask { key: SaleKey::Id(sale.id), input });
                 }

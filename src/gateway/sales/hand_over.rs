@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::decide::SaleKey;
 use crate::gateway::Gateway;
 use crate::gateway::send_out::blocking;
-use crate::model::{AlarmKind, Handing, Sale, SaleStatus, Timestamp};
+use crate::model::{AlarmKind, Field, Handing, Message, Sale, SaleStatus, Timestamp};
 use crate::process::sale::{SaleInput, Tried};
 use crate::store::{Commit, SaleFilter, StoreError};
-use crate::wire::order_system::{HandOver, HandOverError, Handed, OrderSystem};
+use crate::wire::order_system::{Answer, HandOver, HandOverError, Handed, OrderSystem};
 
 /// The order system is in trouble when it failed so often in a row.
 const FAILURES_BEFORE_ALARM: u32 = 3;
@@ -107,11 +107,8 @@ impl Gateway {
         match result {
             Ok(handed) => {
                 let answer = handed.answer.filter(|_| what == Handing::Order);
-                let answer = answer.and_then(|answer| match self.understood(&answer) {
-                    Ok(mut messages) if messages.len() == 1 => {
-                        messages.pop().map(|message| Box::new(self.system_answer(&answer, message, Some(sale.version))))
-                    }
-                    Ok(_) => None,
+                let answer = answer.and_then(|answer| match self.reply_to(&answer, sale) {
+                    Ok(message) => Some(Box::new(self.system_answer(&answer, message, Some(sale.version)))),
                     Err(why) => {
                         // The receipt counts all the same; what nobody understands is kept and shown.
                         if let Err(error) = self.keep_unknown(&answer, &why) {
@@ -129,6 +126,17 @@ impl Gateway {
             }
             Err(error) => Tried::Refused { why: error.said },
         }
+    }
+
+    /// What came back with the receipt: one answer, to this very order.
+    fn reply_to(&self, answer: &Answer, sale: &Sale) -> Result<Message, String> {
+        let mut messages = self.understood(answer)?;
+        let message = messages.pop().ok_or("it says nothing")?;
+        if !messages.is_empty() {
+            return Err(format!("it answers {} orders at once, {} was asked", messages.len() + 1, sale.order));
+        }
+        same_order(sale, &message)?;
+        Ok(message)
     }
 
     /// Sales with a document that waits, oldest first.
@@ -213,6 +221,17 @@ impl Gateway {
                 tracing::error!(%error, "the end of the alarm could not be kept");
             }
         }
+    }
+}
+
+/// An answer that names another order is not taken for this one, whatever envelope it came in.
+pub(super) fn same_order(sale: &Sale, message: &Message) -> Result<(), String> {
+    let number = message.text(Field::OrderNumber).map(str::trim).filter(|number| !number.is_empty());
+    match number {
+        Some(number) if number != sale.order.as_str() && number != sale.number => {
+            Err(format!("it came as the answer to order `{}`, but names order `{number}`", sale.order))
+        }
+        _ => Ok(()),
     }
 }
 
