@@ -80,6 +80,18 @@ fn orders_are_registered_and_shown_without_a_running_gateway() {
     assert!(err.contains("order 4712 is not known"), "{err}");
     let backup = folder.path().join("backup");
     assert_eq!(postern(&["--config", config, "backup", backup.to_str().unwrap()]).0, 0);
-    assert!(backup.exists());
     assert_eq!(postern(&["--config", config, "audit", "verify"]).0, 0);
+
+    // Restored beside a living store it would mix two truths; in an empty place it is the store of the backup's time.
+    let (code, _, err) = postern(&["--config", config, "restore", backup.to_str().unwrap()]);
+    assert!(code == 1 && err.contains("is not empty"), "{code} {err}");
+    let secret = std::fs::read(folder.path().join("data/secret")).unwrap();
+    std::fs::rename(folder.path().join("data"), folder.path().join("lost")).unwrap();
+    assert_eq!(postern(&["--config", config, "order", "show", "4711"]).0, 1, "nothing is there any more");
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    let (code, out, err) = postern(&["--config", config, "restore", backup.to_str().unwrap(), "--json"]);
+    let told: Json = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+    assert_eq!((code, &told["audit_entries"]), (0, &Json::from(1)), "{out}{err}");
+    assert_eq!(postern(&["--config", config, "order", "show", "4711"]).0, 0);
+    assert_eq!(std::fs::read(folder.path().join("data/secret")).unwrap(), secret, "tokens of before count again");
 }

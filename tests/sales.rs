@@ -401,6 +401,25 @@ fn a_faulty_order_is_asked_for_again() {
     assert_eq!(erp.keys().len(), 1);
 }
 
+/// Whoever answers our question writes under our subject; the mapping that knows the usual one must read it all the same.
+#[test]
+fn an_answer_under_our_subject_is_read() {
+    let (house, erp) = (house(), Erp::new());
+    house.feed(&order("4711", "10 A-1 0 5.00 2026-12-01"));
+    assert_eq!(statuses(&house), ["NOT_CHECKED"]);
+    let asked = house.out_to("jo@acme.example");
+    let usual = order("4711", LINES);
+    let subject = usual.lines().find(|line| line.starts_with("Subject: ")).unwrap().to_string();
+    let reply = usual
+        .replace("To: orders@shop.example", &format!("To: {}", asked.reply_to()))
+        .replace(&subject, &format!("Subject: Re: {}", asked.mail.subject));
+    let record = house.feed(&reply);
+    assert_eq!(record.drawer, "order", "{}", record.reason);
+    assert_eq!(statuses(&house), ["DO_CREATE_TRANSMISSION"]);
+    sell(&house, &erp);
+    assert_eq!(erp.keys().len(), 1);
+}
+
 /// A customer's mail that is no order must not vanish, and must not be answered by a machine.
 #[test]
 fn what_is_no_order_is_shown_to_a_person() {

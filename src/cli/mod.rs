@@ -15,6 +15,7 @@ pub mod operate;
 pub mod order;
 pub mod process;
 pub mod response;
+pub mod restore;
 pub mod run;
 pub mod sale;
 pub mod template;
@@ -86,6 +87,8 @@ pub enum Command {
     Audit(operate::AuditArgs),
     /// Write a consistent copy of the store while work goes on.
     Backup(operate::BackupArgs),
+    /// Make a backup the data folder of a gateway that has none yet, and check it.
+    Restore(restore::RestoreArgs),
     /// Reload configuration, mappings and templates, all or nothing.
     Reload,
 }
@@ -177,6 +180,7 @@ fn run(cli: Cli, adapters: &Adapters) -> anyhow::Result<u8> {
         Command::Alarm(args) => operate::alarm(args, adapters, file),
         Command::Audit(args) => operate::audit(args, adapters, file),
         Command::Backup(args) => operate::backup(args, adapters, file),
+        Command::Restore(args) => restore::run(&args, adapters, file),
         Command::Reload => operate::reload(adapters, file),
         Command::Document(arguments) => document::run(&arguments),
     }

@@ -390,6 +390,10 @@ impl Gateway {
             },
             Request::Backup { to } => {
                 store.backup(&to)?;
+                if self.live().loaded.config.gateway.secret_file.is_none() {
+                    keep_secret(&to.join("secret"), &self.inner.secret)
+                        .map_err(|error| StoreError::Away(format!("{}: {error}", to.join("secret").display())))?;
+                }
                 Reply::done(json!({"v": 1, "to": to}))
             }
             Request::Status => self.status()?,
@@ -699,4 +703,13 @@ pub fn message_json(message: &crate::model::Message) -> Json {
         Json::Object(entries.collect())
     };
     json!({"type": message.response_type, "fields": fields(&message.fields), "lines": message.lines.iter().map(fields).collect::<Vec<_>>()})
+}
+
+/// The key for tokens goes along: without it nobody's answer would be known after a restore.
+fn keep_secret(file: &std::path::Path, secret: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    out.write_all(secret)?;
+    out.sync_all()
 }

@@ -53,6 +53,15 @@ impl Gateway {
     ) -> Result<LinkedReading, StoreError> {
         let reader = |input: &document::Input<'_>| (self.inner.reader)(input);
         let mut material = Material::of_mail(mail, &Limits::default(), &reader);
+        if matches!(live.library.choose(&material, partner), Choice::None(_))
+            && let Some(subject) = self.continued_subject(mail, live)?
+        {
+            // Who answers our question writes under our subject; mappings know the usual one.
+            let own = std::mem::replace(&mut material.subject, subject);
+            if matches!(live.library.choose(&material, partner), Choice::None(_)) {
+                material.subject = own;
+            }
+        }
         let wanted = link::wanted(mail, &material, &live.library, partner);
         if wanted.is_empty() || !matches!(live.library.choose(&material, partner), Choice::None(_)) {
             let reading = mapping::mails::read_material(&material, &live.library, partner);
@@ -112,6 +121,26 @@ impl Gateway {
             out.reading.faults.extend(faults);
         }
         Ok(out)
+    }
+
+    /// The subject of the mail that we asked about, when this one answers our question.
+    fn continued_subject(&self, mail: &Mail, live: &Live) -> Result<Option<String>, StoreError> {
+        let Some(question) = self.question(mail, live)? else { return Ok(None) };
+        let about = match (self.sale_of_question(&question)?, &question.transmission.order) {
+            (Some(sale), _) => sale.versions.last().and_then(|version| version.mail),
+            (None, Some(order)) => {
+                let dossier = self.store().dossier(order)?;
+                let asked = question.transmission.response;
+                dossier
+                    .zip(asked)
+                    .and_then(|(dossier, id)| dossier.responses.get(&id).and_then(|response| response.mail))
+            }
+            (None, None) => None,
+        };
+        Ok(match about {
+            Some(id) => self.store().mail(id)?.map(|record| record.subject),
+            None => None,
+        })
     }
 
     /// Fetches on a thread of its own: whoever looks at a mail may or may not stand in a runtime.

@@ -245,7 +245,7 @@ impl Gateway {
     }
 
     /// The transmission of ours that a mail answers: by token, else by thread.
-    fn question(&self, mail: &Mail, live: &Live) -> Result<Option<Question>, StoreError> {
+    pub(super) fn question(&self, mail: &Mail, live: &Live) -> Result<Option<Question>, StoreError> {
         let Ok(secret) = Secret::new(self.inner.secret.clone()) else { return Ok(None) };
         for (token, _) in token::find(mail, &letter::tagging(live)) {
             let Ok(hash) = secret.fingerprint(&token).parse::<Digest>() else { continue };
