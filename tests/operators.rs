@@ -6,12 +6,16 @@ mod house;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use house::{CONFIG, House, mapping};
+use postern::config::MailboxConfig;
 use postern::document::Limits;
 use postern::gateway::desk::{Act, Request};
-use postern::gateway::{Gateway, Reader};
-use postern::model::{Status, TransmissionKind as Kind};
+use postern::gateway::{Gateway, News, Reader};
+use postern::model::{AlarmKind, Status, TransmissionKind as Kind};
+use postern::wire::{Batch, Drawer, Fetched, MailKey, Mailbox, WireError};
+use tokio_util::sync::CancellationToken;
 
 const CLEAN: &str = "10 B1 8 100.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-21 ok";
 const DEAR: &str = "10 B1 8 110.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-21 ok";
@@ -559,4 +563,74 @@ fn turns_are_kept_under_concurrency() {
             }
         }
     }
+}
+
+/// A server that refuses us once, then lets us in.
+struct Locked {
+    refusals: u32,
+}
+
+#[async_trait::async_trait]
+impl Mailbox for Locked {
+    fn name(&self) -> &str {
+        "orders"
+    }
+
+    async fn fetch(&mut self, _: Batch) -> Result<Vec<Fetched>, WireError> {
+        match self.refusals.checked_sub(1) {
+            Some(left) => {
+                self.refusals = left;
+                Err(WireError::Refused("the server refuses the password of `orders`".into()))
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn file(&mut self, _: &[(MailKey, Drawer)]) -> Result<(), WireError> {
+        Ok(())
+    }
+
+    async fn wait(&mut self, at_most: Duration) -> Result<(), WireError> {
+        tokio::time::sleep(at_most).await;
+        Ok(())
+    }
+
+    async fn close(&mut self) {}
+}
+
+/// A password that expired in the night: the operator must hear of it at once, and that it is over.
+#[test]
+fn a_mailbox_that_refuses_us_alarms_and_recovers() {
+    let house = House::new();
+    let stop = CancellationToken::new();
+    let mut news = house.gateway.watch();
+    let config = MailboxConfig { name: "orders".into(), ..MailboxConfig::default() };
+    house.block_on(async {
+        let watching = async {
+            let mut told = Vec::new();
+            while told.len() < 2 {
+                if let News::Alarm { kind, subject, over, .. } = news.recv().await.unwrap() {
+                    told.push((kind, subject, over));
+                    if !over {
+                        assert_eq!(open_alarms(&house), ["MAILBOX_UNREACHABLE"]);
+                        let trouble = house.gateway.health()["orders"].trouble.clone().unwrap_or_default();
+                        assert!(trouble.contains("password"), "{trouble}");
+                    }
+                }
+            }
+            stop.cancel();
+            told
+        };
+        let taking = house.gateway.take_in(Box::new(Locked { refusals: 1 }), config, stop.clone());
+        let both = async { tokio::join!(taking, watching).1 };
+        let told = tokio::time::timeout(Duration::from_secs(60), both).await.expect("the alarm starts and ends");
+        let about = "mailbox orders".to_string();
+        assert_eq!(
+            told,
+            [(AlarmKind::MailboxUnreachable, about.clone(), false), (AlarmKind::MailboxUnreachable, about, true)]
+        );
+    });
+    assert!(open_alarms(&house).is_empty());
+    house.later(jiff::SignedDuration::ZERO);
+    assert_eq!(alarm_mails(&house).len(), 2, "one mail when it starts, one when it is over: {:?}", alarm_mails(&house));
 }

@@ -38,37 +38,41 @@ impl Gateway {
         let mut fresh = true;
         loop {
             let round = tokio::select! {
-                round = self.round(&mut mailbox, poll) => round,
+                round = self.empty(&mut mailbox) => round,
                 () = stop.cancelled() => break,
             };
-            match round {
-                Ok(()) => {
-                    // An alarm may stand from before a restart.
+            let waited = match round {
+                Ok(count) => {
+                    // Told before the wait, which may last; an alarm may stand from before a restart.
                     if backoff.failures() > 0 || fresh {
                         self.mailbox_well(&config.name);
                     }
                     fresh = false;
-                    backoff.succeeded();
-                }
-                Err(trouble) => {
-                    let pause = backoff.failed(fastrand::u32(..));
-                    self.mailbox_trouble(&config.name, &trouble, backoff.failures());
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = stop.cancelled() => break,
+                    let waited = match count {
+                        0 => tokio::select! {
+                            waited = mailbox.wait(poll.min(WAIT_MAX)) => waited.map_err(Trouble::from),
+                            () = stop.cancelled() => break,
+                        },
+                        _ => Ok(()),
+                    };
+                    // A server that lets us look and then hangs up each time is not asked every second.
+                    if waited.is_ok() {
+                        backoff.succeeded();
                     }
+                    waited
+                }
+                Err(trouble) => Err(trouble),
+            };
+            if let Err(trouble) = waited {
+                let pause = backoff.failed(fastrand::u32(..));
+                self.mailbox_trouble(&config.name, &trouble, backoff.failures());
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stop.cancelled() => break,
                 }
             }
         }
         mailbox.close().await;
-    }
-
-    /// One look into the mailbox: all there is, then a wait for more.
-    async fn round(&self, mailbox: &mut Box<dyn Mailbox>, poll: Duration) -> Result<(), Trouble> {
-        if self.empty(mailbox).await? == 0 {
-            mailbox.wait(poll.min(WAIT_MAX)).await?;
-        }
-        Ok(())
     }
 
     /// Takes in all that the mailbox holds; returns how many mails. While one batch is read and
