@@ -55,6 +55,11 @@ pub fn run(args: &RestoreArgs, adapters: &Adapters, config: &Option<PathBuf>) ->
         fs::remove_dir_all(&to).with_context(|| format!("replacing {}", to.display()))?;
     }
     fs::rename(&unfinished, &to).with_context(|| format!("moving {} to {}", unfinished.display(), to.display()))?;
+    // "Restored" is said of what a power cut leaves in its place.
+    let whole = std::path::absolute(&to)?;
+    for folder in [Some(whole.as_path()), whole.parent()].into_iter().flatten() {
+        File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| folder.display().to_string())?;
+    }
 
     let store = (adapters.open_store)(&loaded).context("the restored store cannot be opened")?;
     let counts = store.counts()?;
