@@ -25,6 +25,8 @@ const READ_AT_ONCE: usize = 16;
 /// about as much as sending ten mails, and what it waits for is the window of the one possible duplicate.
 const RECORDED_AT_ONCE: usize = 256;
 const RECORDED_WITHIN: Duration = Duration::from_millis(10);
+/// Before contents that could not be read are read again.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Attempts kept in full; beyond, the oldest give way (the count stays in `retry_count`).
 const ATTEMPTS_MAX: usize = 200;
@@ -87,12 +89,17 @@ impl Gateway {
             drop(answered);
             Ok(())
         };
-        tokio::try_join!(sending, self.record_all(answers))?;
+        let ((), recorded) = tokio::try_join!(sending, self.record_all(answers))?;
+        if recorded == 0 {
+            // All of it is still due: nothing could be read. Not at once again.
+            tokio::time::sleep(UNREADABLE_PAUSE).await;
+        }
         Ok(tried)
     }
 
     /// Commits answers as they come, many in one commit, while further transmissions are on their way.
-    async fn record_all(&self, mut answers: Receiver<(Transmission, Commit)>) -> Result<(), StoreError> {
+    async fn record_all(&self, mut answers: Receiver<(Transmission, Commit)>) -> Result<usize, StoreError> {
+        let mut recorded = 0;
         while let Some(first) = answers.recv().await {
             let mut done = vec![first];
             let late = tokio::time::sleep(RECORDED_WITHIN);
@@ -107,12 +114,13 @@ impl Gateway {
                     () = &mut late => break,
                 }
             }
+            recorded += done.len();
             let gateway = self.clone();
             crate::drill::pass("send_out.answered").map_err(StoreError::Away)?;
             blocking(move || gateway.record(done)).await?;
             crate::drill::pass("send_out.recorded").map_err(StoreError::Away)?;
         }
-        Ok(())
+        Ok(recorded)
     }
 
     /// The finished MIME of some transmissions, as the store has it.
@@ -141,7 +149,11 @@ impl Gateway {
         let message = match message {
             Ok(Some(message)) => message,
             Ok(None) => return Some(self.broken(transmission, "its content is not in the store")),
-            Err(error) => return Some(self.broken(transmission, &error.to_string())),
+            Err(error) if is_lasting(&error) => return Some(self.broken(transmission, &error.to_string())),
+            Err(error) => {
+                tracing::error!(transmission = %transmission.id, %error, "its content cannot be read now; trying again");
+                return None;
+            }
         };
         let live = self.live();
         let relay_config = &live.loaded.config.relay;
@@ -295,6 +307,11 @@ impl Gateway {
     }
 }
 
+/// Whether a content will be as unreadable tomorrow: only then a person must look.
+fn is_lasting(error: &StoreError) -> bool {
+    matches!(error, StoreError::Damaged(_) | StoreError::Invalid(_))
+}
+
 /// Doubling pauses with a little spread, so that a thousand transmissions do not come back at once.
 fn backoff(now: Timestamp, retry: &crate::config::Retry, tries: u32, seed: u64) -> Timestamp {
     let seconds = |pause: crate::model::policy::Pause| pause.after(now, "UTC").as_second() - now.as_second();
@@ -320,6 +337,13 @@ mod tests {
     use super::*;
     use crate::config::Retry;
     use crate::model::policy::Pause;
+
+    /// A disk that stumbles for a moment must not leave hundreds of mails for a person to resend.
+    #[test]
+    fn only_what_stays_unreadable_is_given_to_a_person() {
+        assert!(!is_lasting(&StoreError::Away("input/output error".into())));
+        assert!(is_lasting(&StoreError::Damaged("its digest is another".into())));
+    }
 
     /// A relay that is down for an hour must not be hammered, nor forgotten for a day.
     #[test]
