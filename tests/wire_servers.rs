@@ -194,9 +194,9 @@ async fn tokens_log_in() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     for (seconds, fine) in [(600, true), (-60, false)] {
-        std::fs::write(&path, token(&lab, "channel", seconds)).unwrap();
-        let login = Login::OAuth { user: lab.address("channel"), tokens: Arc::new(TokenFile(path.clone())) };
-        let mut settings = lab.imap("channel");
+        std::fs::write(&path, token(&lab, "tokens", seconds)).unwrap();
+        let login = Login::OAuth { user: lab.address("tokens"), tokens: Arc::new(TokenFile(path.clone())) };
+        let mut settings = lab.imap("tokens");
         settings.login = login.clone();
         let probed = ImapMailbox::new(settings).probe().await;
         assert_eq!(probed.is_ok(), fine, "{probed:?}");
@@ -206,7 +206,7 @@ async fn tokens_log_in() {
             trust: lab.trust(),
             login: Some(login),
         };
-        let sent = relay(server).send(&envelope(&lab, "channel", "channel"), &mail(1, "x")).await;
+        let sent = relay(server).send(&envelope(&lab, "tokens", "tokens"), &mail(1, "x")).await;
         assert_eq!(sent.is_ok(), fine, "{sent:?}");
         assert!(fine || matches!(sent, Err(Refusal::Temporary { .. })));
     }
@@ -216,7 +216,7 @@ async fn tokens_log_in() {
 #[tokio::test]
 async fn postfix_doors() {
     let Some(lab) = Lab::find("postfix_doors") else { return };
-    let login = Some(lab.login("supplier"));
+    let login = Some(lab.login("doors"));
     let doors = [
         lab.smtp(),
         RelayServer { server: lab.server("SUBMISSION", Security::StartTls), trust: lab.trust(), login: login.clone() },
@@ -227,28 +227,28 @@ async fn postfix_doors() {
         let relay = relay(door.clone());
         relay.probe().await.unwrap();
         for n in 1..=3 {
-            let accepted = relay.send(&envelope(&lab, "supplier", "supplier"), &mail(n, "x")).await.unwrap();
+            let accepted = relay.send(&envelope(&lab, "doors", "doors"), &mail(n, "x")).await.unwrap();
             assert!(accepted.answer.starts_with("250 2.0.0 Ok: queued as"), "{accepted:?}");
         }
         for (to, permanent, words) in
             [("reject", true, "550 5.7.1"), ("later", false, "451 4.3.0"), ("nobody", true, "550 5.1.1")]
         {
-            let refused = relay.send(&envelope(&lab, "supplier", to), &mail(4, "x")).await.unwrap_err();
+            let refused = relay.send(&envelope(&lab, "doors", to), &mail(4, "x")).await.unwrap_err();
             assert_eq!(matches!(refused, Refusal::Permanent { .. }), permanent, "{refused:?}");
             assert!(refused.to_string().contains(words), "{refused}");
         }
         let huge = vec![b'x'; 53 << 20];
-        let refused = relay.send(&envelope(&lab, "supplier", "supplier"), &huge).await.unwrap_err();
+        let refused = relay.send(&envelope(&lab, "doors", "doors"), &huge).await.unwrap_err();
         assert!(matches!(&refused, Refusal::Permanent { answer } if answer.contains("52428800")), "{refused:?}");
-        relay.send(&envelope(&lab, "supplier", "supplier"), &mail(5, "after all that")).await.unwrap();
+        relay.send(&envelope(&lab, "doors", "doors"), &mail(5, "after all that")).await.unwrap();
         relay.close().await;
         if secured {
-            let wrong = Login::Password { user: lab.address("supplier"), password: Secret::new("wrong-one") };
+            let wrong = Login::Password { user: lab.address("doors"), password: Secret::new("wrong-one") };
             let refused = self::relay(RelayServer { login: Some(wrong), ..door.clone() }).probe().await.unwrap_err();
             assert!(matches!(&refused, Refusal::Temporary { answer } if answer.contains("535")), "{refused:?}");
             let none = self::relay(RelayServer { login: None, ..door.clone() });
             assert!(
-                none.send(&envelope(&lab, "supplier", "supplier"), &mail(6, "x")).await.is_err(),
+                none.send(&envelope(&lab, "doors", "doors"), &mail(6, "x")).await.is_err(),
                 "no relay without a log-in"
             );
             let refused = self::relay(RelayServer { trust: Trust::default(), ..door }).probe().await.unwrap_err();
