@@ -107,7 +107,7 @@ struct Shared {
     /// Copies being made: files must stay until they are whole.
     backups: AtomicUsize,
     /// Held as long as the store is open.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// What the keeper itself remembers, written with every group.
@@ -366,8 +366,19 @@ fn name_of(sequence: Sequence) -> &'static str {
     }
 }
 
+/// A locked file, released when dropped. Said in words and not only by closing the file: a reader process that
+/// is being started shares the open file until its program begins, and would hold the lock as long.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A file that cannot be unlocked is unlocked by closing it.
+        let _ = self.0.unlock();
+    }
+}
+
 /// One process at a time; the file says which, for the one who finds it locked.
-fn lock(path: &Path) -> Result<File> {
+fn lock(path: &Path) -> Result<Lock> {
     let name = path.join("lock");
     let unusable = |e: io::Error| away_io(&name, &e);
     let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&name).map_err(unusable)?;
@@ -376,7 +387,7 @@ fn lock(path: &Path) -> Result<File> {
             let words = format!("{}\n", std::process::id());
             // The number only serves the message below.
             let _ = file.set_len(0).and_then(|()| file.write_all(words.as_bytes()));
-            Ok(file)
+            Ok(Lock(file))
         }
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -437,4 +448,20 @@ fn away_io(path: &Path, error: &io::Error) -> StoreError {
 
 fn damaged_key(key: &[u8]) -> StoreError {
     StoreError::Damaged(format!("the index has a row `{}` that nobody wrote", key.escape_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    /// A gateway that starts again while one of its readers is just being started would be told that the store is
+    /// in use.
+    #[test]
+    fn the_lock_ends_with_the_store_though_a_child_shares_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = super::lock(folder.path()).unwrap();
+        let child = lock.0.try_clone().unwrap();
+        assert!(super::lock(folder.path()).is_err());
+        drop(lock);
+        super::lock(folder.path()).unwrap();
+        drop(child);
+    }
 }
