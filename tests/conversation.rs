@@ -308,6 +308,125 @@ fn mailto_choices_decide() {
     }
 }
 
+/// The mails to anna since the last look: one receipt.
+fn only_receipt(house: &House) -> Out {
+    let mut out: Vec<Out> = house.out().into_iter().filter(|one| one.to == ["anna@shop.example"]).collect();
+    assert_eq!(out.len(), 1, "{:?}", out.iter().map(|one| &one.mail.subject).collect::<Vec<_>>());
+    out.remove(0)
+}
+
+/// Whoever declines one question and approves the rest must not have to name each; the rest of a question's lines is
+/// something else.
+#[test]
+fn the_rest_of_a_digest_is_what_was_not_named() {
+    let house = House::with(&house::CONFIG.replace("[gateway]\n", "[gateway]\ndigest = \"4h\"\n"));
+    house.wait(0);
+    let numbers = ["4711", "4712", "4713", "4714"];
+    for number in numbers {
+        asked(&house, number);
+    }
+    let ids: Vec<String> = numbers.iter().map(|number| house.responses(number)[0].id.to_string()).collect();
+    house.wait(5);
+    let out = house.out();
+    let digest =
+        out.iter().find(|one| one.to == ["anna@shop.example"] && one.mail.subject.contains("questions")).unwrap();
+    let unclear = house.reply(digest, "anna@shop.example", &format!("{} APPROVE 10\nDECLINE REST", ids[0]));
+    assert!(unclear.reason.contains("names no question clearly"), "{}", unclear.reason);
+    only_receipt(&house);
+    for number in numbers {
+        assert_eq!(house.statuses(number), ["NOT_CHECKED_DO_APPROVE"], "{number}");
+    }
+    // Ben was quicker with one of them.
+    let ben = out.iter().find(|one| one.to == ["ben@shop.example"] && one.mail.subject.contains("questions")).unwrap();
+    house.reply(ben, "ben@shop.example", &format!("{} DECLINE", ids[3]));
+    house.out();
+    house.reply(digest, "anna@shop.example", &format!("{} DECLINE\nAPPROVE REST", ids[0]));
+    let ends: Vec<_> = numbers.iter().flat_map(|number| house.statuses(number)).collect();
+    assert_eq!(ends, ["FAILED", "CLOSED", "CLOSED", "FAILED"]);
+    let mails = house.out();
+    let receipts = to(&mails, "anna@shop.example");
+    assert_eq!(receipts.len(), 1);
+    assert!(receipts[0].mail.text.as_deref().unwrap().contains("was decided before"), "{:?}", receipts[0].mail.text);
+}
+
+/// Whoever declined by mistake has a few minutes, and takes it back by reply to the receipt that says so.
+#[test]
+fn a_decline_is_undone_by_reply() {
+    let held = house::CONFIG.replace("recall_hold = \"0\"", "recall_hold = \"30m\"");
+    let minutes = jiff::SignedDuration::from_mins;
+    for digest in [false, true] {
+        let config = if digest { held.replace("[gateway]\n", "[gateway]\ndigest = \"4h\"\n") } else { held.clone() };
+        let house = House::with(&config);
+        house.wait(0);
+        let (anna, _) = asked(&house, "4711");
+        asked(&house, "4712");
+        let id = house.responses("4711")[0].id;
+        let (question, prefix) = match digest {
+            false => (anna, String::new()),
+            true => {
+                house.wait(5);
+                let mut out = house.out();
+                let at = out
+                    .iter()
+                    .position(|one| one.to == ["anna@shop.example"] && one.mail.subject.contains("2 questions"));
+                (out.remove(at.unwrap()), format!("{id} "))
+            }
+        };
+        house.reply(&question, "anna@shop.example", &format!("{prefix}DECLINE"));
+        assert_eq!(house.statuses("4711"), ["FAILED"]);
+        let receipt = only_receipt(&house);
+        assert!(receipt.mail.text.as_deref().unwrap().contains(&format!("{prefix}UNDO")), "{:?}", receipt.mail.text);
+        // Nobody else takes it back, not even with the mail in hand.
+        let stranger = house.reply(&receipt, "eve@shop.example", &format!("{prefix}UNDO"));
+        assert_eq!(stranger.drawer, "stranger", "{}", stranger.reason);
+        house.later(minutes(10));
+        let record = house.reply(&receipt, "anna@shop.example", &format!("{prefix}UNDO"));
+        assert_eq!(record.drawer, "decision", "{}", record.reason);
+        assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"]);
+        house.later(minutes(60));
+        let out = house.out();
+        assert!(to(&out, "ab@nord.example").is_empty(), "no recall was sent");
+        // Asked anew, declined anew, and thought better of it too late.
+        let again = to(&out, "anna@shop.example").into_iter().find(|one| one.mail.subject.starts_with("Please decide"));
+        house.reply(again.unwrap(), "anna@shop.example", "DECLINE");
+        assert_eq!(house.statuses("4711"), ["FAILED"]);
+        let receipt = only_receipt(&house);
+        house.later(minutes(40));
+        assert_eq!(to(&house.out(), "ab@nord.example").len(), 1, "the recall went out");
+        house.reply(&receipt, "anna@shop.example", "UNDO");
+        assert_eq!(house.statuses("4711"), ["FAILED"], "too late");
+    }
+}
+
+/// A restart in the middle of a loop between two programs must not let it go on as if nothing had been said.
+#[test]
+fn a_restart_does_not_feed_a_loop() {
+    let mut house = House::new();
+    let (anna, _) = asked(&house, "4711");
+    house.out();
+    let mut answered = 0;
+    for round in 0..30 {
+        house.reply(&anna, "anna@shop.example", &format!("your mail number {round} has been received"));
+        answered += to(&house.out(), "anna@shop.example").len();
+        house.restart();
+    }
+    assert_eq!(answered, 3, "explanations within an hour");
+    // Plain receipts have the limit of the address, which holds over restarts, too.
+    let mut receipts = 0;
+    for number in 0..30 {
+        let number = format!("48{number:02}");
+        let (anna, _) = asked(&house, &number);
+        house.out();
+        house.reply(&anna, "anna@shop.example", "APPROVE");
+        receipts += to(&house.out(), "anna@shop.example").len();
+        house.restart();
+    }
+    assert_eq!(answered + receipts, 20);
+    house.wait(2);
+    house.reply(&anna, "anna@shop.example", "are you there?");
+    assert_eq!(to(&house.out(), "anna@shop.example").len(), 1, "an hour later it answers again");
+}
+
 /// One mail with all open questions, answered line by line; what names no question must decide none.
 #[test]
 fn a_digest_is_answered_line_by_line() {
@@ -353,16 +472,36 @@ fn a_digest_is_answered_line_by_line() {
     let explained = house.out_to("anna@shop.example");
     assert!(explained.mail.text.as_deref().unwrap().contains("names no question"), "{:?}", explained.mail.text);
 
+    assert_eq!(
+        explained.mail.in_reply_to,
+        [unclear.message_id.clone().unwrap()],
+        "it answers the mail that it explains"
+    );
+
     let record = house.reply(&explained, "anna@shop.example", &format!("{} APPROVE\n{}: DECLINE", ids[0], ids[1]));
     assert_eq!(record.drawer, "decision", "{}", record.reason);
     assert_eq!(
         (house.statuses("4711"), house.statuses("4712"), house.statuses("4713")),
         (vec!["CLOSED"], vec!["FAILED"], vec!["NOT_CHECKED_DO_APPROVE"])
     );
-    house.out();
+    // One receipt for all of it, whose reply goes on with what is open.
+    let receipt = only_receipt(&house);
+    let text = receipt.mail.text.clone().unwrap();
+    for words in [&ids[0], &ids[1], "decided; approved 10 and 20", "decided; declined 10 and 20", "Still open"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert!(text.contains(&format!("Still open: {}", ids[2])), "{text}");
     // The first digest is still good for what is open, and for nothing that is decided.
-    house.reply(digest, "anna@shop.example", &format!("{} DECLINE\n{} APPROVE", ids[0], ids[2]));
-    assert_eq!((house.statuses("4711"), house.statuses("4713")), (vec!["CLOSED"], vec!["CLOSED"]));
+    house.reply(digest, "anna@shop.example", &format!("{} DECLINE\n{} what is this?", ids[0], ids[2]));
+    assert_eq!((house.statuses("4711"), house.statuses("4713")), (vec!["CLOSED"], vec!["NOT_CHECKED_DO_APPROVE"]));
+    let nothing = only_receipt(&house);
+    assert!(nothing.mail.subject.contains("Nothing was decided"), "{}", nothing.mail.subject);
+    let text = nothing.mail.text.clone().unwrap();
+    assert!(text.contains("was decided before") && text.contains("what is this?"), "{text}");
+    house.reply(&nothing, "anna@shop.example", "APPROVE REST");
+    assert_eq!(house.statuses("4713"), ["CLOSED"]);
+    let last = only_receipt(&house);
+    assert!(!last.mail.text.as_deref().unwrap().contains("Still open"), "{:?}", last.mail.text);
     assert!(house.ask(Request::AuditVerify).ok);
     // Nothing is open: no further digest.
     house.out();

@@ -71,7 +71,7 @@ pub fn check(args: CheckArgs, adapters: &Adapters, file: &Option<PathBuf>) -> an
         // What the running gateway saw in real mail.
         if let Some(Ok(reply)) = control::ask(&loaded.data_dir(), &Request::Status) {
             for warning in reply.value.get("warnings").and_then(Value::as_array).into_iter().flatten() {
-                let warning = Diagnostic::warning("CFG054", warning.as_str().unwrap_or_default());
+                let warning = Diagnostic::warning("CFG047", warning.as_str().unwrap_or_default());
                 all.push((String::new(), warning.in_file(&file.display().to_string())));
             }
         }

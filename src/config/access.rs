@@ -179,7 +179,7 @@ fn forged_results(config: &Config, checker: &mut Checker<'_>) {
         .any(|options| options.decision_trust.unwrap_or(Trust::Require) == Trust::Require);
     if requires && !config.channels.is_empty() && gateway.authserv_id.is_none() && gateway.own_check.is_none() {
         checker.warning(
-            "CFG050",
+            "CFG043",
             &["gateway"],
             "no decision can be proved authentic, so that every one will be refused",
             "set authserv_id (the name your receiving server writes into Authentication-Results), or [gateway.own_check]",
@@ -195,7 +195,7 @@ fn forged_results(config: &Config, checker: &mut Checker<'_>) {
             let inside = ["127.", "localhost:", "[::1]:"].iter().any(|start| host.starts_with(start));
             if !inside {
                 checker.warning(
-                    "CFG051",
+                    "CFG044",
                     &["mailbox"],
                     &format!(
                         "`{}` takes mails from anybody who can reach it, and whoever does so writes Authentication-Results himself",
@@ -207,7 +207,7 @@ fn forged_results(config: &Config, checker: &mut Checker<'_>) {
         }
         if mailbox.quirks.iter().any(|quirk| quirk == "exchange") {
             checker.warning(
-                "CFG052",
+                "CFG045",
                 &["mailbox"],
                 "with the quirk `exchange` an Authentication-Results field without a name counts as our server's",
                 "make sure that mail reaches the mailbox only through Exchange Online (a connector that refuses others); only the topmost field counts",
@@ -216,10 +216,77 @@ fn forged_results(config: &Config, checker: &mut Checker<'_>) {
     }
     if gateway.authserv_headers.unwrap_or(1) > 1 {
         checker.warning(
-            "CFG053",
+            "CFG046",
             &["gateway", "authserv_headers"],
             "when your server adds fewer fields to a mail than this, a forged one below them counts",
             "1 where one filter states all results; else let the server remove Authentication-Results with its own name from incoming mail (RFC 8601 section 5)",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: &str = "[gateway]\naddress = 'orders@shop.example'\nauthserv_id = 'mx.shop.example'\n[channels.shop]\naddresses = ['a@shop.example']\napprovers = ['anna@shop.example']\n[[mailbox]]\nname = 'in'\nurl = 'imaps://orders@imap.shop.example'\n";
+
+    fn warnings(text: &str) -> Vec<String> {
+        let loaded = Loaded::parse(text, "postern.toml", PathBuf::new()).unwrap_or_else(|c| panic!("{text}: {c}"));
+        loaded.warnings.iter().map(ToString::to_string).collect()
+    }
+
+    /// An admin whose configuration lets a forged origin count, or none be proved, must be told before somebody uses it.
+    #[test]
+    fn forged_results_are_warned_of() {
+        assert_eq!(warnings(SOUND), [""; 0]);
+        let change = |from: &str, to: &str| {
+            let text = SOUND.replace(from, to);
+            assert_ne!(text, SOUND, "{from}");
+            text
+        };
+        let imap = "imaps://orders@imap.shop.example'";
+        let cases = [
+            (
+                "no results",
+                change("authserv_id = 'mx.shop.example'\n", ""),
+                Some(("postern.toml:1:2: CFG043", "refused")),
+            ),
+            (
+                "no results for one channel",
+                change(
+                    "authserv_id = 'mx.shop.example'\n",
+                    "[defaults]\ndecision_trust = 'prefer'\n[channels.b]\naddresses = ['b@shop.example']\napprovers = ['ben@shop.example']\noptions = { decision_trust = 'require' }\n",
+                ),
+                Some(("CFG043", "no decision can be proved")),
+            ),
+            ("own check", change("authserv_id = 'mx.shop.example'\n", "[gateway.own_check]\n"), None),
+            (
+                "a listener for all",
+                change(imap, "smtp://0.0.0.0:25'"),
+                Some(("postern.toml:7:3: CFG044", "smtp://0.0.0.0:25")),
+            ),
+            ("a listener on loopback", change(imap, "lmtp://127.0.0.1:24'"), None),
+            ("a listener on loopback of IPv6", change(imap, "smtp://[::1]:25'"), None),
+            (
+                "exchange",
+                change(imap, "imaps://orders@outlook.office365.com'\nquirks = ['exchange']"),
+                Some(("postern.toml:7:3: CFG045", "only through Exchange Online")),
+            ),
+            (
+                "two fields",
+                change("authserv_id", "authserv_headers = 2\nauthserv_id"),
+                Some(("postern.toml:3:20: CFG046", "a forged one below them counts")),
+            ),
+        ];
+        for (name, text, wanted) in cases {
+            let found = warnings(&text);
+            match wanted {
+                None => assert_eq!(found, [""; 0], "{name}"),
+                Some((place, words)) => {
+                    assert_eq!(found.len(), 1, "{name}: {found:?}");
+                    assert!(found[0].contains(place) && found[0].contains(words), "{name}: {found:?}");
+                }
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
+use super::digest::DigestReply;
 use super::letter::{Fresh, LetterWriter, Written};
 use super::numbers::Handout;
 use super::sales::{SaleDone, SaleTask};
@@ -46,6 +47,8 @@ pub(super) struct Task {
     pub mail: Option<(MailTaken, Fresh)>,
     /// What else the mail changes: tokens used, transmissions answered, alarms.
     pub extra: Commit,
+    /// Set when the mail answers a digest: its receipts become one letter.
+    pub digest: Option<DigestReply>,
     /// Which inputs were held when they were judged: once, however often they are decided.
     pub judged: RefCell<BTreeMap<usize, Option<String>>>,
 }
@@ -149,8 +152,9 @@ impl Gateway {
             cause = Some(taken.record.id);
         }
         let mut numbers = Handout::new(&self.inner.numbers);
-        let mut writer =
-            LetterWriter { gateway: self, live: &live, now, fresh: &fresh, cause, written: RefCell::default() };
+        let mut writer = LetterWriter::new(self, &live, now, &fresh);
+        writer.cause = cause;
+        writer.gathers = task.digest.as_ref().map(|reply| reply.by.as_str());
         let mut dossiers: BTreeMap<OrderNumber, (Dossier, BTreeSet<ResponseId>)> = BTreeMap::new();
         let mut all: Vec<Decided> = Vec::with_capacity(task.inputs.len());
         let mut sales = self.decide_sales(&task.sales, &mut commit, &fresh, cause, &live, now)?;
@@ -213,6 +217,9 @@ impl Gateway {
         }
         for (order, changes) in &sales.alarms {
             self.alarms(&mut commit, &mut writer, changes, &Dossier::new(order.clone()), now)?;
+        }
+        if let Some(reply) = &task.digest {
+            self.digest_receipt(&mut writer, reply, &dossiers)?;
         }
         let mut written = writer.written.into_inner();
         written.append(&mut sales.written);
@@ -435,8 +442,7 @@ impl Gateway {
         let live = self.live();
         let fresh = BTreeMap::new();
         let dossier = Dossier::new(order.cloned().unwrap_or_default());
-        let mut writer =
-            LetterWriter { gateway: self, live: &live, now, fresh: &fresh, cause: None, written: RefCell::default() };
+        let mut writer = LetterWriter::new(self, &live, now, &fresh);
         if let Err(error) = self.alarms(commit, &mut writer, std::slice::from_ref(change), &dossier, now) {
             tracing::error!(%error, "an alarm could not be looked up");
         }
@@ -455,14 +461,7 @@ impl Gateway {
     pub(super) fn write_into(&self, commit: &mut Commit, owed: &Owed, dossier: &Dossier) {
         let live = self.live();
         let fresh = BTreeMap::new();
-        let mut writer = LetterWriter {
-            gateway: self,
-            live: &live,
-            now: self.now(),
-            fresh: &fresh,
-            cause: None,
-            written: RefCell::default(),
-        };
+        let mut writer = LetterWriter::new(self, &live, self.now(), &fresh);
         if let Err(error) = writer.write(owed, dossier) {
             tracing::error!(%error, kind = %owed.kind, "a mail could not be put into words");
         }

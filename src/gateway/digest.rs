@@ -7,13 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::letter::LetterWriter;
 use super::look::{Finding, Sighted, decision_of};
 use super::{Gateway, Live};
 use crate::mail::decision::{self, digest};
 use crate::mail::{reply, sort};
-use crate::model::owed::DigestQuestion;
+use crate::model::owed::{DigestAnswer, DigestQuestion};
 use crate::model::policy::Pause;
-use crate::model::{About, Dossier, LineDecision, Owed, Recipient, Response, ResponseId, Status, TransmissionKind};
+use crate::model::{
+    About, Dossier, LineDecision, OrderNumber, Owed, Recipient, Response, ResponseId, Status, TransmissionKind,
+    Writer as _,
+};
 use crate::process::Input;
 use crate::store::{Commit, ResponseFilter, StoreError, TokenRecord};
 
@@ -22,6 +26,18 @@ const LAST: &str = "digest.last";
 /// Responses looked through, and questions in one mail.
 const RESPONSES_MAX: usize = 2_000;
 const QUESTIONS_MAX: usize = 40;
+
+/// A reply to a digest, as long as it is decided: what it changes is told in one letter.
+#[derive(Clone)]
+pub(super) struct DigestReply {
+    /// Who wrote it.
+    pub by: String,
+    pub to: Recipient,
+    /// Each line and how it was read, of a reply that decides nothing.
+    pub lines: Vec<(String, String)>,
+    /// Open questions that it does not name.
+    pub left: Vec<DigestQuestion>,
+}
 
 impl Gateway {
     /// Sends digests when their time has come: one for each approver with more than one open question.
@@ -41,7 +57,15 @@ impl Gateway {
             for ((channel, address), questions) in self.open_questions()? {
                 if questions.len() > 1 {
                     let to = Recipient::Approvers { channel: channel.as_str().into(), addresses: vec![address] };
-                    self.write_digest(&mut commit, to, questions, Vec::new())?;
+                    let owed = Owed {
+                        id: self.inner.numbers.transmission()?,
+                        kind: TransmissionKind::Reminder,
+                        recipient: to,
+                        response: None,
+                        about: About::Digest { questions, lines: Vec::new(), answers: Vec::new() },
+                        not_before: None,
+                    };
+                    self.write_into(&mut commit, &owed, &Dossier::new("".into()));
                 }
             }
         }
@@ -69,27 +93,45 @@ impl Gateway {
         Ok(found)
     }
 
-    fn write_digest(
+    /// The one receipt for a reply to a digest: what became of each question it names, how its lines were read where it
+    /// decides nothing, and what is still open, to be answered by the same line.
+    pub(super) fn digest_receipt(
         &self,
-        commit: &mut Commit,
-        recipient: Recipient,
-        questions: Vec<DigestQuestion>,
-        lines: Vec<(String, String)>,
+        writer: &mut LetterWriter<'_>,
+        reply: &DigestReply,
+        dossiers: &BTreeMap<OrderNumber, (Dossier, BTreeSet<ResponseId>)>,
     ) -> Result<(), StoreError> {
+        writer.gathers = None;
+        let mut open: BTreeMap<ResponseId, DigestQuestion> =
+            reply.left.iter().map(|question| (question.response, question.clone())).collect();
+        let mut answers = Vec::new();
+        for (number, response, receipt) in writer.gathered.take() {
+            let Some((dossier, _)) = dossiers.get(&number) else { continue };
+            let dossier = dossier.clone();
+            if dossier.responses.get(&response).is_some_and(is_open) {
+                open.insert(response, DigestQuestion { dossier: dossier.clone(), response });
+            }
+            answers.push(DigestAnswer { dossier, response, receipt });
+        }
+        if answers.is_empty() && reply.lines.is_empty() {
+            return Ok(());
+        }
         let owed = Owed {
             id: self.inner.numbers.transmission()?,
-            kind: TransmissionKind::Reminder,
-            recipient,
+            kind: TransmissionKind::Receipt,
+            recipient: reply.to.clone(),
             response: None,
-            about: About::Digest { questions, lines },
+            about: About::Digest { questions: open.into_values().collect(), lines: reply.lines.clone(), answers },
             not_before: None,
         };
-        self.write_into(commit, &owed, &Dossier::new("".into()));
+        if let Err(error) = writer.write(&owed, &Dossier::new("".into())) {
+            tracing::error!(%error, "the receipt for a reply to a digest could not be put into words");
+        }
         Ok(())
     }
 
     /// A reply to a digest. Each question is answered by the lines that name it; a command that names none decides
-    /// nothing, and the digest is sent again with how each line was read.
+    /// nothing, and the receipt tells how each line was read.
     pub(super) fn digest_answer(
         &self,
         mail: &Sighted,
@@ -122,17 +164,18 @@ impl Gateway {
         }
         let labels: Vec<String> = asked.keys().cloned().collect();
         let split = digest::split(&reply::read(mail).visible, &labels, &language);
+        let left = asked.iter().filter(|(label, _)| !split.named.contains_key(*label));
+        let left = self.still_open(left.map(|(_, (response, _))| *response))?;
+        let by = author.to_string();
         if split.named.is_empty() {
             let why = if split.unclear { "names no question clearly" } else { "holds no command" };
             let mut finding = Finding::new("decision", format!("the reply of {author} to a digest {why}"));
-            if self.may_answer(author) {
-                let lines = split.lines.into_iter().map(|line| (line.text, line.read_as)).collect();
-                let open = self.still_open(asked.values().map(|(response, _)| *response))?;
-                self.write_digest(&mut finding.extra, recipient, open, lines)?;
-            }
+            let lines: Vec<_> = split.lines.into_iter().map(|line| (line.text, line.read_as)).collect();
+            finding.digest = Some(DigestReply { by, to: recipient, lines, left });
             return Ok(finding);
         }
         let mut finding = Finding::new("decision", String::new());
+        finding.digest = Some(DigestReply { by, to: recipient, lines: Vec::new(), left });
         let mut told = Vec::new();
         for (label, text) in &split.named {
             let Some((response, token)) = asked.remove(label) else { continue };

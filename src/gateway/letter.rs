@@ -13,10 +13,10 @@ use super::{Gateway, Live};
 use crate::mail::encode::{Automatic, Enclosure, Outgoing};
 use crate::mail::token::{Bound, Secret, Tagging, Token};
 use crate::mail::{Address, Mail};
-use crate::model::owed::{DigestQuestion, Outcome};
+use crate::model::owed::{Outcome, Receipt};
 use crate::model::{
-    About, Digest, Dossier, MailId, Owed, Recipient, Response, Transmission, TransmissionId, TransmissionKind as Kind,
-    TransmissionStatus, Writer,
+    About, Digest, Dossier, MailId, OrderNumber, Owed, Recipient, Response, ResponseId, Transmission, TransmissionId,
+    TransmissionKind as Kind, TransmissionStatus, Writer,
 };
 use crate::standard::ubl_write;
 use crate::store::TokenRecord;
@@ -105,10 +105,27 @@ pub(super) struct LetterWriter<'a> {
     /// The mail that caused this decision; receipts answer it.
     pub cause: Option<MailId>,
     pub written: RefCell<Vec<Written>>,
+    /// Receipts to this address are gathered instead of written: one letter will tell all of them.
+    pub gathers: Option<&'a str>,
+    pub gathered: RefCell<Vec<(OrderNumber, ResponseId, Receipt)>>,
+}
+
+impl<'a> LetterWriter<'a> {
+    pub fn new(gateway: &'a Gateway, live: &'a Live, now: Timestamp, fresh: &'a BTreeMap<MailId, Fresh>) -> Self {
+        let (written, gathered) = (RefCell::default(), RefCell::default());
+        LetterWriter { gateway, live, now, fresh, cause: None, written, gathers: None, gathered }
+    }
 }
 
 impl Writer for LetterWriter<'_> {
     fn write(&mut self, owed: &Owed, dossier: &Dossier) -> Result<(), String> {
+        if let (About::Receipt(receipt), Recipient::Address(to), Some(response)) =
+            (&owed.about, &owed.recipient, owed.response)
+            && self.gathers.is_some_and(|address| address.eq_ignore_ascii_case(to))
+        {
+            self.gathered.borrow_mut().push((dossier.number.clone(), response, receipt.clone()));
+            return Ok(());
+        }
         let groups = self.addressees(owed)?;
         for (index, to) in groups.into_iter().enumerate() {
             // Each approver gets a mail with a token of their own; the first carries the number that was decided.
@@ -196,8 +213,11 @@ impl LetterWriter<'_> {
                 used_at: None,
             });
             token = Some(made);
-            if let About::Digest { questions, .. } = &owed.about {
-                tokens.extend(digest_tokens(&secret, id, &first, questions)?);
+            if let About::Digest { questions, answers, .. } = &owed.about {
+                let declined = answers.iter().filter(|answer| !answer.receipt.declined.is_empty());
+                let asked = questions.iter().map(|one| (one.response, &one.dossier));
+                let asked = asked.chain(declined.map(|one| (one.response, &one.dossier))).collect();
+                tokens.extend(digest_tokens(&secret, id, &first, asked)?);
             }
         }
         let reply_to = token.as_ref().map(|token| tagging.address(token));
@@ -269,7 +289,7 @@ impl LetterWriter<'_> {
             subject: words.subject,
             message_id,
             content: Digest::of(&mime),
-            order: Some(dossier.number.clone()),
+            order: Some(dossier.number.clone()).filter(|number| !number.as_str().is_empty()),
             response: owed.response,
             created_at: self.now,
             next_retry: owed.not_before,
@@ -284,26 +304,32 @@ impl LetterWriter<'_> {
     /// A receipt for words that changed nothing may answer a program that looks like a person, which answers it again:
     /// so few of them about one order that a loop comes to rest.
     fn may_explain(&self, owed: &Owed, to: &str, dossier: &Dossier) -> bool {
-        let About::Receipt(receipt) = &owed.about else { return true };
-        match receipt.outcome {
-            Outcome::Comment | Outcome::NotUnderstood | Outcome::Status | Outcome::Help => {
-                let thread = format!("{to} {}", dossier.number);
-                self.gateway.may_answer_within(&thread, EXPLANATIONS_PER_HOUR)
-            }
-            _ => true,
-        }
+        let explains = |receipt: &Receipt| {
+            matches!(receipt.outcome, Outcome::Comment | Outcome::NotUnderstood | Outcome::Status | Outcome::Help)
+        };
+        let only_explains = match &owed.about {
+            About::Receipt(receipt) => explains(receipt),
+            About::Digest { answers, .. } => answers.iter().all(|answer| explains(&answer.receipt)),
+            _ => false,
+        };
+        let thread = super::answers::thread(to, dossier.number.as_str());
+        !only_explains || self.gateway.may_answer_within(&thread, EXPLANATIONS_PER_HOUR)
     }
 
     /// What answer a letter expects, if any.
     fn asks(&self, owed: &Owed, response: Option<&Response>) -> Option<&'static str> {
         match &owed.about {
             About::Reminder { of_kind, .. } => purpose(*of_kind),
-            About::Digest { .. } => Some("digest"),
-            // A receipt carries a new token while lines are open and the question stands.
+            About::Digest { questions, answers, .. } => {
+                let undo = answers.iter().any(|answer| !answer.receipt.declined.is_empty());
+                (!questions.is_empty() || undo).then_some("digest")
+            }
+            // A receipt carries a new token while lines are open and the question stands, and where a decline may be undone.
             About::Receipt(receipt) => {
                 let pending = response.and_then(|r| r.approval.as_ref()).is_some_and(|a| a.decided_by.is_none());
-                let open = !receipt.open.is_empty() || receipt.outcome == crate::model::Outcome::NotUnderstood;
-                (pending && open).then_some("decision")
+                let open = !receipt.open.is_empty() || receipt.outcome == Outcome::NotUnderstood;
+                let undo = receipt.outcome == Outcome::Decided && !receipt.declined.is_empty();
+                (pending && open || undo).then_some("decision")
             }
             _ => purpose(owed.kind),
         }
@@ -385,26 +411,26 @@ impl LetterWriter<'_> {
     }
 }
 
-/// What a digest asks, question by question. Nobody is told these tokens: the digest's own finds them.
+/// What a digest asks or lets undo, question by question. Nobody is told these tokens: the digest's own finds them.
 fn digest_tokens(
     secret: &Secret,
     id: TransmissionId,
     recipient: &str,
-    questions: &[DigestQuestion],
+    asked: BTreeMap<ResponseId, &Dossier>,
 ) -> Result<Vec<TokenRecord>, String> {
-    let asked = questions.iter().filter_map(|question| {
-        let response = question.dossier.responses.get(&question.response)?;
-        Some((question, response.approval.as_ref()?))
+    let asked = asked.into_iter().filter_map(|(response, dossier)| {
+        let approval = dossier.responses.get(&response)?.approval.as_ref()?;
+        Some((dossier, response, approval))
     });
     asked
-        .map(|(question, approval)| {
-            let transmission = format!("{id}/{}", question.response);
+        .map(|(dossier, response, approval)| {
+            let transmission = format!("{id}/{response}");
             let made = secret.token(Bound { purpose: "decision", transmission: &transmission, recipient });
             Ok(TokenRecord {
                 hash: secret.fingerprint(&made).parse()?,
                 transmission: id,
-                order: Some(question.dossier.number.clone()),
-                response: Some(question.response),
+                order: Some(dossier.number.clone()),
+                response: Some(response),
                 version: approval.version,
                 recipient: recipient.to_string(),
                 expires_at: approval.expires_at,

@@ -57,6 +57,7 @@ pub(super) struct Finding {
     pub mapping: Option<String>,
     /// Pages that its links led to.
     pub linked: Vec<Linked>,
+    pub digest: Option<super::digest::DigestReply>,
     /// A person should see it.
     review: bool,
 }
@@ -72,6 +73,7 @@ impl Finding {
             order: None,
             mapping: None,
             linked: Vec::new(),
+            digest: None,
             review: false,
         }
     }
@@ -154,8 +156,8 @@ impl Gateway {
         let fresh = Fresh::of(&mail, Arc::clone(&raw));
         let drawer = if finding.review { Drawer::Review } else { Drawer::Processed };
         let mail = Some((taken(record, &raw), fresh));
-        let (inputs, sales, extra) = (finding.inputs, finding.sales, finding.extra);
-        let task = Task { inputs, sales, mail, extra, ..Task::default() };
+        let (inputs, sales, extra, digest) = (finding.inputs, finding.sales, finding.extra, finding.digest);
+        let task = Task { inputs, sales, mail, extra, digest, ..Task::default() };
         Ok(Seen::New { task: Box::new(task), drawer })
     }
 
@@ -781,6 +783,7 @@ impl Gateway {
             sales: finding.sales,
             mail: Some((mail, fresh)),
             extra: finding.extra,
+            digest: finding.digest,
             ..Task::default()
         }]);
         for one in settled {
@@ -904,6 +907,7 @@ fn command(read: &decision::Command) -> Option<Command> {
         (ReadVerb::Hold, Argument::For(time)) => Verb::Hold(Pause::Calendar { seconds: time.as_secs() }),
         (ReadVerb::Status, _) => Verb::Status,
         (ReadVerb::Help, _) => Verb::Help,
+        (ReadVerb::Undo, _) => Verb::Undo,
         _ => return None,
     };
     let scope = match &read.scope {

@@ -3,6 +3,7 @@
 //! Every round has one shape: look, decide (pure), commit. The gateway knows every room below it by
 //! its public face and no adapter by name; sockets, disks and the clock come in as traits.
 
+mod answers;
 pub mod control;
 mod decide;
 pub mod desk;
@@ -270,7 +271,7 @@ struct Inner {
     health: Mutex<BTreeMap<String, Health>>,
     order_system: Mutex<sales::SystemHealth>,
     /// Answers sent to an address within the last hour (RFC 3834).
-    answers: Mutex<BTreeMap<String, Vec<Timestamp>>>,
+    answers: answers::Answers,
     /// How far each mapping agrees with the orders.
     drifts: Mutex<BTreeMap<String, drift::Watched>>,
     /// Times from mail to commit in the last while, in milliseconds.
@@ -286,6 +287,10 @@ struct Inner {
 impl Gateway {
     pub fn new(live: Live, store: Arc<dyn Store>, clock: Arc<dyn Clock>, reader: Reader, secret: Vec<u8>) -> Gateway {
         let numbers = NumberBlocks::new(Arc::clone(&store));
+        let answers = answers::Answers::remembered(&*store, clock.now()).unwrap_or_else(|error| {
+            tracing::error!(%error, "which answers were sent within the last hour cannot be read; they are not counted");
+            answers::Answers::default()
+        });
         let (news, _) = broadcast::channel(4_096);
         Gateway {
             inner: Arc::new(Inner {
@@ -301,7 +306,7 @@ impl Gateway {
                 wake_sales: Notify::new(),
                 order_system: Mutex::default(),
                 health: Mutex::default(),
-                answers: Mutex::default(),
+                answers,
                 drifts: Mutex::default(),
                 times: Mutex::default(),
                 deferred: origin::Deferred::default(),
@@ -356,29 +361,6 @@ impl Gateway {
         if let Ok(mut all) = self.inner.health.lock() {
             change(all.entry(mailbox.to_string()).or_default());
         }
-    }
-
-    /// Whether one more automatic answer may go to this address now; counts it if so.
-    fn may_answer(&self, address: &str) -> bool {
-        let limit = self.live().loaded.config.gateway.answers_per_hour.unwrap_or(20) as usize;
-        self.may_answer_within(address, limit)
-    }
-
-    /// The same with a limit of its own, for what is counted under this name.
-    fn may_answer_within(&self, address: &str, limit: usize) -> bool {
-        let now = self.now();
-        let Ok(mut answers) = self.inner.answers.lock() else { return true };
-        let hour_ago = now.saturating_sub(jiff::SignedDuration::from_hours(1)).unwrap_or(now);
-        answers.retain(|_, times| {
-            times.retain(|at| *at > hour_ago);
-            !times.is_empty()
-        });
-        let times = answers.entry(address.to_ascii_lowercase()).or_default();
-        if times.len() >= limit {
-            return false;
-        }
-        times.push(now);
-        true
     }
 
     /// Milliseconds from a mail's being fetched to its commit, the latest few thousand.

@@ -59,11 +59,14 @@ pub enum About {
         alarm: Alarm,
         news: AlarmNews,
     },
-    /// All open questions to one approver in one mail; with `lines`, the answer to a reply that was not clear.
+    /// All open questions to one approver in one mail; with `lines`, the answer to a reply that was not clear; with
+    /// `answers`, the one receipt for all that a reply said.
     Digest {
         questions: Vec<DigestQuestion>,
         /// Each line of the reply and how it was read.
         lines: Vec<(String, String)>,
+        #[serde(default)]
+        answers: Vec<DigestAnswer>,
     },
     /// ASK: an approver's question to the partner, in the approver's words.
     Question {
@@ -77,6 +80,14 @@ pub enum About {
 pub struct DigestQuestion {
     pub dossier: Dossier,
     pub response: ResponseId,
+}
+
+/// What became of one question that a reply to a digest named; the dossier as it stands after it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigestAnswer {
+    pub dossier: Dossier,
+    pub response: ResponseId,
+    pub receipt: Receipt,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

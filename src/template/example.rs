@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::Letter;
 pub use super::example_sale::{SaleExample, sales};
 use crate::model::alarm::{Alarm, AlarmKind};
-use crate::model::owed::{About, AlarmNews, DigestQuestion, Outcome, Receipt};
+use crate::model::owed::{About, AlarmNews, DigestAnswer, DigestQuestion, Outcome, Receipt};
 use crate::model::response::RecallState;
 use crate::model::{
     AlarmId, Approval, Channel, ChannelId, Deviation, DeviationCode, Dossier, Fault, FaultCode, Field, Line,
@@ -112,6 +112,7 @@ pub fn all() -> Vec<Example> {
     all.push(example("digest", Kind::Reminder, approvers(), digest(Vec::new()), Dossier::new("".into())));
     let readings = vec![("APPROVE".into(), "APPROVE: names no question, so nothing is decided".into())];
     all.push(example("digest-unclear", Kind::Reminder, approvers(), digest(readings), Dossier::new("".into())));
+    all.push(example("digest_receipt", Kind::Receipt, approvers(), answered(), Dossier::new("".into())));
     all.extend(receipts());
     for (name, news) in [
         ("alarm-started", AlarmNews::Started),
@@ -382,7 +383,43 @@ fn digest(lines: Vec<(String, String)>) -> About {
         DigestQuestion { dossier: deviating(), response: RESPONSE },
         DigestQuestion { dossier: other, response: ResponseId(18_350) },
     ];
-    About::Digest { questions, lines }
+    About::Digest { questions, lines, answers: Vec::new() }
+}
+
+/// Three questions answered by one reply: one whole, one in part, one in words that nobody understands.
+fn answered() -> About {
+    let receipt = |outcome, approved: &[u32], declined: &[u32], open: &[u32]| Receipt {
+        outcome,
+        lines: vec![("nur wenn 20 pünktlich kommt".into(), "a condition or a limit: decides nothing".into())],
+        approved: approved.to_vec(),
+        declined: declined.to_vec(),
+        open: open.to_vec(),
+        detail: None,
+    };
+    let renumbered = |mut dossier: Dossier, number: &str, id: u64| {
+        dossier.number = OrderNumber::new(number);
+        if let Some((_, mut response)) = dossier.responses.pop_first() {
+            response.id = ResponseId(id);
+            dossier.responses.insert(response.id, response);
+        }
+        (dossier, ResponseId(id))
+    };
+    let (partly, partly_id) = renumbered(partly_decided(), "2026-4712", 18_350);
+    let (unclear, unclear_id) = renumbered(deviating(), "2026-4713", 18_351);
+    let open = [(partly.clone(), partly_id), (unclear.clone(), unclear_id)];
+    let questions = open.into_iter().map(|(dossier, response)| DigestQuestion { dossier, response }).collect();
+    let mut done = declined();
+    done.responses.values_mut().for_each(|response| response.status = Status::Closed);
+    let answers = vec![
+        DigestAnswer { dossier: done, response: RESPONSE, receipt: receipt(Outcome::Decided, &[20, 30], &[40], &[]) },
+        DigestAnswer { dossier: partly, response: partly_id, receipt: receipt(Outcome::Partly, &[20], &[], &[30, 40]) },
+        DigestAnswer {
+            dossier: unclear,
+            response: unclear_id,
+            receipt: receipt(Outcome::NotUnderstood, &[], &[], &[20, 30, 40]),
+        },
+    ];
+    About::Digest { questions, lines: Vec::new(), answers }
 }
 
 fn deviating() -> Dossier {

@@ -249,6 +249,7 @@ fn file_of(owed: &Owed) -> Result<&'static str, Diagnostic> {
             other => return Err(Diagnostic::error("TPL003", format!("there is no letter that reminds of {other}"))),
         },
         (About::Unanswered { .. }, _) => "unanswered.j2",
+        (About::Digest { answers, .. }, _) if !answers.is_empty() => "digest_receipt.j2",
         (About::Digest { .. }, _) => "digest.j2",
         (About::Receipt(_), _) => "receipt.j2",
         (About::Question { .. }, _) => "question.j2",

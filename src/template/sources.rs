@@ -42,6 +42,7 @@ macro_rules! languages {
                 "confirm_response.j2",
                 "create_documents.j2",
                 "digest.j2",
+                "digest_receipt.j2",
                 "question.j2",
                 "receipt.j2",
                 "reminder_confirm_order.j2",

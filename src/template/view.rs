@@ -15,7 +15,7 @@ use super::Letter;
 use super::deviation::{DeviationView, deviations};
 use super::fault::{FaultView, faults};
 use super::language::Language;
-use crate::model::owed::{About, AlarmNews, DigestQuestion, Outcome};
+use crate::model::owed::{About, AlarmNews, DigestAnswer, DigestQuestion, Outcome, Receipt};
 use crate::model::{
     Alarm, AlarmKind, ChannelId, FaultCode, Field, Line, LineDecision, LineStatus, Order, Owed, PartnerId, Position,
     Recipient, Response, ResponseType, Schedule, Settings, Status, TransmissionKind,
@@ -185,6 +185,29 @@ pub struct DigestView {
     pub questions: Vec<DigestEntry>,
     /// How an unclear reply was read.
     pub lines: Vec<Reading>,
+    pub answers: Vec<DigestAnswered>,
+    /// None of the answers changed anything.
+    pub nothing: bool,
+    /// A question whose decline may be undone.
+    pub undo: Option<String>,
+}
+
+/// What became of one question that a reply named.
+#[derive(Serialize)]
+pub struct DigestAnswered {
+    pub order: String,
+    pub response: String,
+    pub partner: String,
+    pub outcome: Outcome,
+    /// The outcome in words.
+    pub understood: String,
+    /// Where the response stands now, in words.
+    pub stands: String,
+    pub lines: Vec<Reading>,
+    pub approved: Vec<u32>,
+    pub declined: Vec<u32>,
+    pub open: Vec<u32>,
+    pub detail: Option<String>,
 }
 
 /// One question of a digest.
@@ -402,19 +425,11 @@ impl View {
             receipt: match &owed.about {
                 About::Receipt(receipt) => Some(ReceiptView {
                     outcome: receipt.outcome,
-                    lines: receipt
-                        .lines
-                        .iter()
-                        .take(QUOTED_LINES_MAX)
-                        .map(|(said, read_as)| Reading { said: said.clone(), read_as: language.phrase(read_as) })
-                        .collect(),
+                    lines: readings(&receipt.lines, language),
                     approved: receipt.approved.clone(),
                     declined: receipt.declined.clone(),
                     open: receipt.open.clone(),
-                    detail: receipt.detail.as_deref().map(|detail| match detail.parse::<Timestamp>() {
-                        Ok(at) => language.time(at, &frame.zone),
-                        Err(_) => language.phrase(detail),
-                    }),
+                    detail: detail(receipt, frame, language),
                 }),
                 _ => None,
             },
@@ -440,12 +455,15 @@ impl View {
                 _ => None,
             },
             digest: match &owed.about {
-                About::Digest { questions, lines } => Some(DigestView {
+                About::Digest { questions, lines, answers } => Some(DigestView {
                     questions: questions.iter().filter_map(|one| digest_entry(one, letter, language)).collect(),
-                    lines: lines
+                    lines: readings(lines, language),
+                    answers: answers.iter().filter_map(|one| digest_answered(one, letter, frame, language)).collect(),
+                    nothing: answers.iter().all(|one| idle(one.receipt.outcome)),
+                    undo: answers
                         .iter()
-                        .map(|(said, read_as)| Reading { said: said.clone(), read_as: language.phrase(read_as) })
-                        .collect(),
+                        .find(|one| !one.receipt.declined.is_empty())
+                        .map(|one| one.response.to_string()),
                 }),
                 _ => None,
             },
@@ -468,6 +486,52 @@ impl View {
             },
         }
     }
+}
+
+fn readings(lines: &[(String, String)], language: &Language) -> Vec<Reading> {
+    let lines = lines.iter().take(QUOTED_LINES_MAX);
+    lines.map(|(said, read_as)| Reading { said: said.clone(), read_as: language.phrase(read_as) }).collect()
+}
+
+/// A receipt's free remark: a moment in the reader's time, or a sentence in the reader's language.
+fn detail(receipt: &Receipt, frame: &Frame<'_>, language: &Language) -> Option<String> {
+    receipt.detail.as_deref().map(|detail| match detail.parse::<Timestamp>() {
+        Ok(at) => language.time(at, &frame.zone),
+        Err(_) => language.phrase(detail),
+    })
+}
+
+/// The answer changed nothing.
+fn idle(outcome: Outcome) -> bool {
+    use Outcome as O;
+    matches!(outcome, O::AlreadyDecided | O::NoLongerAsked | O::NotUnderstood | O::Comment | O::Status | O::Help)
+}
+
+fn digest_answered(
+    answer: &DigestAnswer,
+    letter: &Letter<'_>,
+    frame: &Frame<'_>,
+    language: &Language,
+) -> Option<DigestAnswered> {
+    let response = answer.dossier.responses.get(&answer.response)?;
+    let receipt = &answer.receipt;
+    let partner = letter.policies.partners.get(&response.partner).map(|partner| partner.name.clone());
+    let unclear = matches!(receipt.outcome, Outcome::NotUnderstood | Outcome::Comment);
+    let code = serde_json::to_value(receipt.outcome).ok();
+    let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or_default();
+    Some(DigestAnswered {
+        order: answer.dossier.number.to_string(),
+        response: response.id.to_string(),
+        partner: partner.filter(|name| !name.is_empty()).unwrap_or_else(|| response.partner.to_string()),
+        outcome: receipt.outcome,
+        understood: language.text(&format!("outcome.{code}")).to_string(),
+        stands: stands(response.status, language),
+        lines: if unclear { readings(&receipt.lines, language) } else { Vec::new() },
+        approved: receipt.approved.clone(),
+        declined: receipt.declined.clone(),
+        open: receipt.open.clone(),
+        detail: detail(receipt, frame, language),
+    })
 }
 
 fn digest_entry(question: &DigestQuestion, letter: &Letter<'_>, language: &Language) -> Option<DigestEntry> {

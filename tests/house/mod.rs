@@ -116,7 +116,21 @@ impl Out {
     }
 }
 
+/// A gateway over a store, as it comes up.
+fn start(folder: &Path, store: &Arc<dyn Store>, clock: &Arc<TestClock>) -> Gateway {
+    let loaded = Loaded::read(&folder.join("postern.toml")).unwrap_or_else(|c| panic!("{c}"));
+    let live =
+        Live::from_loaded(loaded).unwrap_or_else(|c| panic!("{}", c.iter().map(|c| c.draw(false)).collect::<String>()));
+    let reader: Reader = Arc::new(|input| postern::document::read(input, &Limits::default()));
+    Gateway::new(live, Arc::clone(store), clock.clone(), reader, vec![7; 32])
+}
+
 impl House {
+    /// All that the gateway has in memory is gone.
+    pub fn restart(&mut self) {
+        self.gateway = start(self.folder.path(), &self.store, &self.clock);
+    }
+
     pub fn new() -> House {
         House::with(CONFIG)
     }
@@ -139,13 +153,9 @@ impl House {
             std::fs::write(dir.join("text.toml"), mapping(partner)).unwrap();
         }
         std::fs::write(folder.path().join("postern.toml"), config).unwrap();
-        let loaded = Loaded::read(&folder.path().join("postern.toml")).unwrap_or_else(|c| panic!("{c}"));
-        let live = Live::from_loaded(loaded)
-            .unwrap_or_else(|c| panic!("{}", c.iter().map(|c| c.draw(false)).collect::<String>()));
         let store: Arc<dyn Store> = Arc::new(Memory::default());
         let clock = Arc::new(TestClock(Mutex::new("2026-11-23T09:00:00Z".parse().unwrap())));
-        let reader: Reader = Arc::new(|input| postern::document::read(input, &Limits::default()));
-        let gateway = Gateway::new(live, Arc::clone(&store), clock.clone(), reader, vec![7; 32]);
+        let gateway = start(folder.path(), &store, &clock);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         House { gateway, store, clock, relay: Arc::default(), folder, runtime, mails: std::cell::Cell::new(0) }
     }

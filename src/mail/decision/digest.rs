@@ -1,12 +1,13 @@
 //! A reply to a mail with several questions: which lines answer which question. A line names its question by the label
-//! (`R12`), alone above its commands or within one; `APPROVE ALL` answers every question when no line names one. A command
-//! that names no question decides nothing.
+//! (`R12`), alone above its commands or within one; `APPROVE ALL` answers every question when no line names one, `APPROVE REST`
+//! those that no line names, unless it may as well mean the rest of a question's lines. A command that names no question
+//! decides nothing.
 
 use std::collections::BTreeMap;
 
 use super::line::{Read, read_line, tokens};
 use super::words::{Meaning, words};
-use super::{Kind, ReadLine, Scope, decide};
+use super::{Kind, ReadLine, Scope, Verb, decide};
 
 /// A reply taken apart.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,7 +26,7 @@ pub fn split(text: &str, labels: &[String], language: &str) -> Split {
     let mut split = Split::default();
     let mut heading: Vec<String> = Vec::new();
     let mut loose = String::new();
-    let mut all = None;
+    let mut across: Option<Across> = None;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()).take(500) {
         let (found, rest) = labelled(line, labels);
         let bare = rest.chars().all(|c| !c.is_alphanumeric());
@@ -48,10 +49,11 @@ pub fn split(text: &str, labels: &[String], language: &str) -> Split {
                 say(&mut split, &heading, line);
                 name
             }
-            (true, _, true) => match for_all(line, &language) {
-                Some(verb) if all.as_ref().is_none_or(|known| *known == verb) => {
-                    all = Some(verb.clone());
-                    format!("{verb} ALL")
+            (true, _, true) => match Across::of(line, &language) {
+                Some(said) if across.as_ref().is_none_or(|known| *known == said) => {
+                    let name = said.to_string();
+                    across = Some(said);
+                    name
                 }
                 _ => {
                     loose.push_str(line);
@@ -68,9 +70,14 @@ pub fn split(text: &str, labels: &[String], language: &str) -> Split {
         split.lines.push(ReadLine { text: line.to_string(), read_as });
     }
     split.unclear = matches!(decide(&loose, &language).kind, Kind::Decision | Kind::Ambiguous);
-    if let Some(verb) = all {
-        split.unclear |= !split.named.is_empty();
-        split.named = labels.iter().map(|label| (label.clone(), verb.clone())).collect();
+    if let Some(across) = across {
+        split.unclear |= match across.rest {
+            false => !split.named.is_empty(),
+            true => split.named.values().any(|said| names_lines(said, &language)),
+        };
+        for label in labels {
+            split.named.entry(label.clone()).or_insert_with(|| across.verb.clone());
+        }
     }
     if split.unclear {
         split.named.clear();
@@ -113,13 +120,39 @@ fn labelled(line: &str, labels: &[String]) -> (Vec<String>, String) {
     (found, rest.trim_start_matches([':', ',', '-', '–']).trim().to_string())
 }
 
-/// The verb of `APPROVE ALL`, where ALL is said.
-fn for_all(line: &str, language: &str) -> Option<String> {
-    let Read::Command(command) = read_line(line, words(), language) else { return None };
-    let tokens = tokens(line);
-    let says_all = (0..tokens.len())
-        .any(|at| words().other_at(&tokens, at, language).is_some_and(|(meaning, _)| meaning == Meaning::All));
-    (says_all && command.scope == Scope::All).then(|| command.verb.to_string())
+/// A command for every question, or for all that no line names.
+#[derive(Clone, Debug, PartialEq)]
+struct Across {
+    verb: String,
+    rest: bool,
+}
+
+impl std::fmt::Display for Across {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.verb, if self.rest { "REST" } else { "ALL" })
+    }
+}
+
+impl Across {
+    /// `APPROVE ALL`, where ALL is said, or `APPROVE REST`.
+    fn of(line: &str, language: &str) -> Option<Across> {
+        let Read::Command(command) = read_line(line, words(), language) else { return None };
+        let verb = command.verb.to_string();
+        let tokens = tokens(line);
+        let says_all = (0..tokens.len())
+            .any(|at| words().other_at(&tokens, at, language).is_some_and(|(meaning, _)| meaning == Meaning::All));
+        let decides = matches!(command.verb, Verb::Approve | Verb::Decline);
+        match command.scope {
+            Scope::All if says_all => Some(Across { verb, rest: false }),
+            Scope::Rest if decides => Some(Across { verb, rest: true }),
+            _ => None,
+        }
+    }
+}
+
+/// Whether single lines of a question are named, so that a rest may be theirs.
+fn names_lines(said: &str, language: &str) -> bool {
+    decide(said, language).commands.iter().any(|command| command.scope != Scope::All)
 }
 
 #[cfg(test)]
@@ -135,7 +168,7 @@ mod tests {
     /// An answer to one question would decide another, or a command that names none would decide whichever comes first.
     #[test]
     fn lines_find_their_questions() {
-        let cases: [(&str, &[&str], bool); 16] = [
+        let cases: [(&str, &[&str], bool); 21] = [
             ("R12 APPROVE", &["R12: APPROVE"], false),
             ("APPROVE R12", &["R12: APPROVE"], false),
             ("r12: genehmigt\nR13: DECLINE 20", &["R12: genehmigt", "R13: DECLINE 20"], false),
@@ -152,7 +185,12 @@ mod tests {
             ("R12 APPROVE\nDECLINE", &[], true),
             ("R12 APPROVE\nDECLINE ALL", &[], true),
             ("APPROVE ALL\nDECLINE ALL", &[], true),
-            ("APPROVE REST", &[], true),
+            ("APPROVE REST", &["R12: APPROVE", "R13: APPROVE", "R131: APPROVE"], false),
+            ("R12 DECLINE\nAPPROVE REST", &["R12: DECLINE", "R13: APPROVE", "R131: APPROVE"], false),
+            ("Rest genehmigt\nR131: ASK why?", &["R12: APPROVE", "R13: APPROVE", "R131: ASK why?"], false),
+            ("R12 APPROVE 20\nDECLINE REST", &[], true),
+            ("APPROVE ALL\nDECLINE REST", &[], true),
+            ("APPROVE REST\nDECLINE REST", &[], true),
             ("R99 APPROVE", &[], true),
             ("ich schaue es mir morgen an", &[], false),
             ("", &[], false),
