@@ -229,6 +229,89 @@ fn a_pool_serves_several_threads() {
     });
 }
 
+/// The name of a document and what became of it: the codes of its faults.
+fn faults(parts: &[Part]) -> Vec<(&str, &str)> {
+    parts.iter().flat_map(|part| part.faults.iter().map(|fault| (part.name.as_str(), fault.code.as_str()))).collect()
+}
+
+/// A reader that hangs, crashes or talks nonsense costs one document, which says so; nothing of it stays behind.
+#[test]
+#[cfg(unix)]
+fn a_worker_that_misbehaves_costs_one_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = confirmation(1);
+    let limits = Limits::default();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents/reader.sh");
+    for (behaviour, code) in [
+        ("spins", "TIMED_OUT"),
+        ("sleeps", "TIMED_OUT"),
+        ("crashes", "BROKEN"),
+        ("aborts", "TOO_LARGE"),
+        ("ends", "BROKEN"),
+        ("babbles", "BROKEN"),
+        ("breaks-off", "BROKEN"),
+    ] {
+        let program = folder.path().join(behaviour);
+        std::os::unix::fs::symlink(&script, &program).unwrap();
+        // Long enough that a busy machine starts it, and that it writes down who it is.
+        let pool = Pool::new(program, 1, Ceilings { wall: Duration::from_secs(5), memory: 512 << 20 });
+        let begin = Instant::now();
+        let parts = pool.read(&Input { name: "order.pdf", media_type: "", bytes: &bytes }, &limits);
+        assert_eq!(faults(&parts), [("order.pdf", code)], "{behaviour}");
+        assert!(begin.elapsed() < Duration::from_secs(60), "{behaviour}");
+        // Absent where the machine was so busy that it never began.
+        if let Ok(process) = std::fs::read_to_string(folder.path().join(format!("{behaviour}.pid"))) {
+            assert!(!Path::new("/proc").join(process.trim()).exists(), "{behaviour} goes on");
+        }
+    }
+}
+
+/// A document that needs more memory than is allowed is a fault, while others are read beside and behind it.
+#[test]
+fn a_document_that_eats_memory_costs_only_itself() {
+    let hungry = format!("pos;text\n{}", "10;a b c d e f g h i j k l m n o p q r s t u v w x y z\n".repeat(400_000));
+    let good = confirmation(3);
+    let boundless = Limits { words_max: usize::MAX, cells_max: usize::MAX, bytes_max: 1 << 30, ..Limits::default() };
+    let pool = Pool::new(
+        env!("CARGO_BIN_EXE_postern").into(),
+        2,
+        Ceilings { wall: Duration::from_secs(60), memory: 512 << 20 },
+    );
+    std::thread::scope(|scope| {
+        let eaten = scope.spawn(|| {
+            let input = Input { name: "order.csv", media_type: "text/csv", bytes: hungry.as_bytes() };
+            pool.read(&input, &boundless)
+        });
+        for _ in 0..5 {
+            let parts = pool.read(&Input { name: "good.pdf", media_type: "", bytes: &good }, &Limits::default());
+            assert_eq!(parts[0].faults, []);
+        }
+        assert_eq!(faults(&eaten.join().unwrap()), [("order.csv", "TOO_LARGE")]);
+    });
+    let parts = pool.read(&Input { name: "good.pdf", media_type: "", bytes: &good }, &Limits::default());
+    assert_eq!(parts[0].faults, []);
+}
+
+/// A worker that somebody ended while it was idle must not make the next document look broken.
+#[test]
+#[cfg(unix)]
+fn a_worker_that_was_ended_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("dies-idle");
+    std::os::unix::fs::symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents/reader.sh"), &program)
+        .unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_postern"), folder.path().join("postern")).unwrap();
+    let pool = Pool::new(program, 1, Ceilings { wall: Duration::from_secs(60), memory: 512 << 20 });
+    let bytes = confirmation(1);
+    for _ in 0..3 {
+        let parts = pool.read(&Input { name: "order.pdf", media_type: "", bytes: &bytes }, &Limits::default());
+        assert_eq!(parts[0].faults, []);
+        let process = std::fs::read_to_string(folder.path().join("dies-idle.pid")).unwrap();
+        let ended = std::process::Command::new("kill").args(["-KILL", process.trim()]).status().unwrap();
+        assert!(ended.success());
+    }
+}
+
 /// Every bomb ends as a fault or as a modest document, soon, and the next document is read as ever.
 #[test]
 fn bombs_do_no_harm() {

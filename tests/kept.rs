@@ -52,7 +52,7 @@ fn mutated_inputs_do_no_harm() {
     let seconds = std::env::var("POSTERN_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(10);
     let only = std::env::var("POSTERN_FUZZ_TARGET").ok();
     let seed = std::env::var("POSTERN_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(4711);
-    std::panic::set_hook(Box::new(|_| {}));
+    entries::tolerate();
     let mut finds = Vec::new();
     for (name, entry) in entries::ALL.into_iter().filter(|target| only.as_deref().is_none_or(|only| only == target.0)) {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -76,6 +76,19 @@ fn mutated_inputs_do_no_harm() {
         eprintln!("{name}: {runs} runs, {found} finds");
     }
     assert!(finds.is_empty(), "{finds:#?}");
+}
+
+/// Writes what the mutations begin with into `$POSTERN_FUZZ_SEEDS/TARGET/`, for `scripts/fuzz`.
+#[test]
+#[ignore = "only for the fuzzer"]
+fn samples_for_the_fuzzer() {
+    let Some(to) = std::env::var_os("POSTERN_FUZZ_SEEDS").map(PathBuf::from) else { return };
+    for (name, _) in entries::ALL {
+        std::fs::create_dir_all(to.join(name)).unwrap();
+        for (at, sample) in samples(name).into_iter().enumerate() {
+            std::fs::write(to.join(name).join(format!("sample-{at}")), sample).unwrap();
+        }
+    }
 }
 
 /// One of the samples, changed in a few places.

@@ -4,4 +4,4 @@
 #[allow(dead_code)]
 mod entries;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::mime(data));
+libfuzzer_sys::fuzz_target!(init: entries::tolerate(), |data: &[u8]| entries::mime(data));

@@ -113,6 +113,11 @@ pub(super) fn entry(bytes: &[u8], name: &str, limits: &Limits) -> Option<Vec<u8>
     Some(content)
 }
 
+/// Whether an archive has a file of that name.
+pub(super) fn has(bytes: &[u8], name: &str) -> bool {
+    ZipArchive::new(Cursor::new(bytes)).is_ok_and(|archive| archive.index_for_name(name).is_some())
+}
+
 /// The names of what stands in an archive.
 pub(super) fn names(bytes: &[u8]) -> Vec<String> {
     let Ok(archive) = ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };

@@ -12,6 +12,7 @@
 //! (lines to cells), [`render`] (lines to text) and [`place`] (boxes to places a person can be shown).
 
 mod archive;
+mod biff;
 pub mod charset;
 mod compound;
 mod csv;

@@ -1,12 +1,13 @@
-//! Workbooks: XLSX, XLSB, XLS and ODS to sheets of shown values.
+//! Workbooks: XLSX, XLSB, XLS ([`biff`]) and ODS to sheets of shown values.
 //!
 //! Cells are read one by one where the format allows it, and never into a grid as large as a file
 //! claims: 1.2 KB can claim 512 GiB.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 
-use calamine::{Data, DataRef, ExcelDateTime, Reader, Sheet, SheetType, SheetVisible, Sheets};
+use calamine::{DataRef, ExcelDateTime, ExcelDateTimeType, Reader, Sheet, SheetType, SheetVisible, Xlsb, Xlsx};
 
+use super::biff::{self, Book};
 use super::{Kind, Limits, Part, archive, compound, grid};
 
 /// Rows and columns beyond these are not looked at.
@@ -21,45 +22,117 @@ pub(super) fn guarded(name: &str, bytes: &[u8], limits: &Limits) -> Part {
     })
 }
 
-/// Reads a workbook. Faults: `ENCRYPTED`, `TOO_LARGE`, `BROKEN`.
+/// Reads a workbook. Faults: `ENCRYPTED`, `TOO_LARGE`, `BROKEN`, `UNKNOWN_KIND`.
 pub(super) fn part(name: &str, bytes: &[u8], limits: &Limits) -> Part {
     let mut part = Part::new(Kind::Xlsx, name);
     if let Err((code, message)) = archive::within(bytes, limits) {
         part.fault(code, message);
         return part;
     }
-    if !archive::is_zip(bytes) && compound::runs_in_circles(bytes) {
-        part.fault("BROKEN", "its chains of sectors run in circles");
+    if !archive::is_zip(bytes) {
+        if let Err((code, message)) = xls(&mut part, bytes, limits) {
+            part.kind = if code == "UNKNOWN_KIND" { Kind::Other } else { Kind::Xlsx };
+            part.fault(code, message);
+        }
         return part;
     }
     if let Some(content) = archive::entry(bytes, "content.xml", limits) {
         ods(&mut part, &content, limits);
         return part;
     }
-    let mut book = match calamine::open_workbook_auto_from_rs(Cursor::new(bytes)) {
-        Ok(book) => book,
-        Err(error) => {
-            let message = error.to_string();
-            let code = if message.to_ascii_lowercase().contains("password") { "ENCRYPTED" } else { "BROKEN" };
-            part.fault(code, format!("the workbook cannot be read: {message}"));
-            return part;
-        }
+    let opened = match archive::has(bytes, "xl/workbook.bin") {
+        true => Xlsb::new(Cursor::new(bytes)).map(Opened::Xlsb).map_err(|error| error.to_string()),
+        false => Xlsx::new(Cursor::new(bytes)).map(Opened::Xlsx).map_err(|error| error.to_string()),
     };
-    let sheets: Vec<Sheet> =
-        book.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).cloned().collect();
-    if sheets.len() > SHEETS_MAX {
-        part.fault("TOO_LARGE", format!("{} sheets; the first {SHEETS_MAX} were read", sheets.len()));
+    match opened {
+        Ok(book) => sheets(&mut part, book, limits),
+        Err(message) => part.fault("BROKEN", format!("the workbook cannot be read: {message}")),
     }
-    let mut left = limits.cells_max;
+    part
+}
+
+/// A workbook of one of the zipped formats.
+enum Opened<'a> {
+    Xlsx(Xlsx<Cursor<&'a [u8]>>),
+    Xlsb(Xlsb<Cursor<&'a [u8]>>),
+}
+
+fn sheets(part: &mut Part, mut book: Opened<'_>, limits: &Limits) {
+    let all = match &book {
+        Opened::Xlsx(book) => book.sheets_metadata(),
+        Opened::Xlsb(book) => book.sheets_metadata(),
+    };
+    let sheets: Vec<Sheet> = all.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).cloned().collect();
+    too_many(part, sheets.len());
+    let mut left = Left::of(limits);
     for sheet in sheets.iter().take(SHEETS_MAX) {
         let mut rows = Rows::new(left);
         if let Err(message) = cells(&mut book, &sheet.name, &mut rows) {
             part.fault("BROKEN", format!("sheet `{}` cannot be read: {message}", sheet.name));
         }
         left = rows.left;
-        push(&mut part, &sheet.name, rows, sheet.visible != SheetVisible::Visible, limits);
+        push(part, &sheet.name, rows, sheet.visible != SheetVisible::Visible, limits);
     }
-    part
+}
+
+fn too_many(part: &mut Part, sheets: usize) {
+    if sheets > SHEETS_MAX {
+        part.fault("TOO_LARGE", format!("{sheets} sheets; the first {SHEETS_MAX} were read"));
+    }
+}
+
+/// A workbook of Excel 2003 and older, or what else is kept in compound files.
+fn xls(part: &mut Part, bytes: &[u8], limits: &Limits) -> Result<(), (&'static str, String)> {
+    let broken = |why: &str| ("BROKEN", format!("the workbook cannot be read: {why}"));
+    if compound::runs_in_circles(bytes) {
+        return Err(broken("its chains of sectors run in circles"));
+    }
+    let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).map_err(|error| broken(&error.to_string()))?;
+    if file.is_stream("/EncryptedPackage") {
+        return Err(("ENCRYPTED", "the workbook is protected with a password".into()));
+    }
+    let Some(path) = ["/Workbook", "/Book"].into_iter().find(|path| file.is_stream(path)) else {
+        return Err(("UNKNOWN_KIND", "it is a document of a program whose documents nobody here reads".into()));
+    };
+    let mut stream = Vec::new();
+    let opened = file.open_stream(path).map_err(|error| broken(&error.to_string()))?;
+    // What can be read is read: a file that was cut off has its first sheets.
+    let cut = opened.take(limits.bytes_max as u64).read_to_end(&mut stream).is_err();
+    let book = Book::open(&stream).map_err(|problem| match problem {
+        biff::Problem::Encrypted => ("ENCRYPTED", "the workbook is protected with a password".into()),
+        biff::Problem::Broken(why) => broken(why),
+    })?;
+    if cut {
+        part.fault("BROKEN", "the workbook ends before its end");
+    }
+    too_many(part, book.sheets.len());
+    let mut left = Left::of(limits);
+    for sheet in book.sheets.iter().take(SHEETS_MAX) {
+        let mut rows = Rows::new(left);
+        let mut put =
+            |cell: biff::Cell<'_>| rows.put(cell.place, shown(&value(&cell, book.from_1904), &cell.format.code));
+        if let Err(biff::Problem::Broken(why)) = book.cells(sheet, &mut put) {
+            part.fault("BROKEN", format!("sheet `{}` cannot be read: {why}", sheet.name));
+        }
+        left = rows.left;
+        push(part, &sheet.name, rows, sheet.hidden, limits);
+    }
+    Ok(())
+}
+
+fn value<'a>(cell: &biff::Cell<'a>, from_1904: bool) -> DataRef<'a> {
+    match (&cell.value, cell.format.shows) {
+        (biff::Value::Text(text), _) => DataRef::SharedString(text),
+        (biff::Value::Bool(value), _) => DataRef::Bool(*value),
+        (biff::Value::Error(text), _) => DataRef::SharedString(text),
+        (biff::Value::Number(value), biff::Shows::Number) => DataRef::Float(*value),
+        (biff::Value::Number(value), biff::Shows::Moment) => {
+            DataRef::DateTime(ExcelDateTime::new(*value, ExcelDateTimeType::DateTime, from_1904))
+        }
+        (biff::Value::Number(value), biff::Shows::Span) => {
+            DataRef::DateTime(ExcelDateTime::new(*value, ExcelDateTimeType::TimeDelta, from_1904))
+        }
+    }
 }
 
 /// Adds a sheet; a hidden one keeps its words, as hidden.
@@ -67,16 +140,19 @@ fn push(part: &mut Part, name: &str, rows: Rows, hidden: bool, limits: &Limits) 
     if rows.cut {
         part.fault(
             "TOO_LARGE",
-            format!("sheet `{name}` has more than {} cells, or cells far out; not all were read", limits.cells_max),
+            format!(
+                "sheet `{name}` has more than {} cells, long texts, or cells far out; not all were read",
+                limits.cells_max
+            ),
         );
     }
     part.pages.push(grid::sheet(name, rows.rows, hidden));
 }
 
 /// Feeds the cells of a sheet, one by one.
-fn cells(book: &mut Sheets<Cursor<&[u8]>>, name: &str, rows: &mut Rows) -> Result<(), String> {
+fn cells(book: &mut Opened<'_>, name: &str, rows: &mut Rows) -> Result<(), String> {
     match book {
-        Sheets::Xlsx(book) => {
+        Opened::Xlsx(book) => {
             let mut reader = book.worksheet_cells_reader(name).map_err(|error| error.to_string())?;
             loop {
                 let Some((cell, style)) = reader.next_cell_with_style_id().map_err(|error| error.to_string())? else {
@@ -93,7 +169,7 @@ fn cells(book: &mut Sheets<Cursor<&[u8]>>, name: &str, rows: &mut Rows) -> Resul
                 }
             }
         }
-        Sheets::Xlsb(book) => {
+        Opened::Xlsb(book) => {
             let mut reader = book.worksheet_cells_reader(name).map_err(|error| error.to_string())?;
             while let Some(cell) = reader.next_cell().map_err(|error| error.to_string())? {
                 if !rows.put(cell.get_position(), shown(cell.get_value(), "")) {
@@ -102,31 +178,32 @@ fn cells(book: &mut Sheets<Cursor<&[u8]>>, name: &str, rows: &mut Rows) -> Resul
             }
             Ok(())
         }
-        Sheets::Xls(book) => {
-            // At most 65,536 x 256 by the format.
-            let range = book.worksheet_range(name).map_err(|error| error.to_string())?;
-            let (top, left) = range.start().unwrap_or((0, 0));
-            for (row, column, value) in range.used_cells() {
-                let position = (top.saturating_add(row as u32), left.saturating_add(column as u32));
-                if !rows.put(position, shown(&borrowed(value), "")) {
-                    break;
-                }
-            }
-            Ok(())
-        }
-        Sheets::Ods(_) => Err("the file has no content".into()),
+    }
+}
+
+/// What may still be taken from a workbook.
+#[derive(Clone, Copy)]
+struct Left {
+    cells: usize,
+    /// Bytes of text: a thousand cells may show one text of a thousand characters.
+    bytes: usize,
+}
+
+impl Left {
+    fn of(limits: &Limits) -> Left {
+        Left { cells: limits.cells_max, bytes: limits.bytes_max }
     }
 }
 
 /// Rows under construction, within limits.
 struct Rows {
     rows: Vec<Vec<String>>,
-    left: usize,
+    left: Left,
     cut: bool,
 }
 
 impl Rows {
-    fn new(left: usize) -> Rows {
+    fn new(left: Left) -> Rows {
         Rows { rows: Vec::new(), left, cut: false }
     }
 
@@ -141,12 +218,14 @@ impl Rows {
             return true;
         }
         let have = self.rows.get(row).map_or(0, Vec::len);
-        let need = (column + 1).saturating_sub(have);
-        if need > self.left {
+        // A row far down costs the empty ones before it.
+        let need = (column + 1).saturating_sub(have) + (row + 1).saturating_sub(self.rows.len());
+        if need > self.left.cells || text.len() > self.left.bytes {
             self.cut = true;
             return false;
         }
-        self.left -= need;
+        self.left.cells -= need;
+        self.left.bytes -= text.len();
         if self.rows.len() <= row {
             self.rows.resize_with(row + 1, Vec::new);
         }
@@ -163,20 +242,6 @@ impl Rows {
 }
 
 // --- values ----------------------------------------------------------------------------------
-
-fn borrowed(value: &Data) -> DataRef<'_> {
-    match value {
-        Data::Int(value) => DataRef::Int(*value),
-        Data::Float(value) => DataRef::Float(*value),
-        Data::String(text) => DataRef::SharedString(text),
-        Data::Bool(value) => DataRef::Bool(*value),
-        Data::DateTime(value) => DataRef::DateTime(*value),
-        Data::DateTimeIso(text) => DataRef::DateTimeIso(text.clone()),
-        Data::DurationIso(text) => DataRef::DurationIso(text.clone()),
-        Data::Error(error) => DataRef::Error(error.clone()),
-        _ => DataRef::Empty,
-    }
-}
 
 /// A value as a reader sees it: dates as `2026-12-01`, numbers with a point and without noise, with
 /// the leading zeros or the per cent sign that their format shows.
@@ -247,7 +312,7 @@ fn ods(part: &mut Part, content: &[u8], limits: &Limits) {
     use quick_xml::events::Event;
     let mut reader = quick_xml::Reader::from_reader(content);
     let mut buffer = Vec::new();
-    let mut left = limits.cells_max;
+    let mut left = Left::of(limits);
     let mut sheet: Option<(String, Rows)> = None;
     let (mut row, mut row_repeats, mut column, mut column_repeats) = (0u32, 1u32, 0u32, 1u32);
     let mut cell: Option<String> = None;
@@ -392,9 +457,11 @@ mod tests {
     /// A cell far out must not make room for all the cells before it.
     #[test]
     fn far_cells_are_not_filled_up_to() {
-        let mut rows = Rows::new(1_000);
+        let mut rows = Rows::new(Left { cells: 1_000, bytes: 1_000 });
         assert!(rows.put((1_048_575, 16_383), "x".into()) && rows.cut && rows.rows.is_empty());
         assert!(rows.put((0, 900), "x".into()));
+        assert!(!rows.put((200, 0), "x".into()));
         assert!(!rows.put((1, 900), "x".into()));
+        assert!(!rows.put((0, 1), "x".repeat(1_000)));
     }
 }

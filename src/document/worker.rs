@@ -72,30 +72,43 @@ impl Pool {
         if input.bytes.len() > limits.bytes_max || !read::is_risky(input) {
             return read::read(input, limits);
         }
+        let wall = self.ceilings.wall + limits.ocr;
+        let ask = |worker: &mut Worker| {
+            let question = Question::encoded(input.name, input.media_type, input.bytes, limits);
+            worker.ask(question, wall)
+        };
         let mut worker = match self.worker() {
             Ok(worker) => worker,
-            Err(error) => {
-                self.done(None);
-                return refused(
-                    input,
-                    "BROKEN",
-                    format!("the process that reads documents cannot be started: {error}"),
-                );
-            }
+            Err(error) => return self.not_started(input, &error),
         };
-        let wall = self.ceilings.wall + limits.ocr;
-        let question = Question::encoded(input.name, input.media_type, input.bytes, limits);
-        match worker.ask(question, wall) {
+        let used = !worker.used.is_zero();
+        let mut answer = ask(&mut worker);
+        if used && matches!(answer, Err(End::Died(_))) {
+            // It may have died of something else while it had nothing to do: that is not the document's fault.
+            worker = match Worker::start(&self.program, self.ceilings) {
+                Ok(worker) => worker,
+                Err(error) => return self.not_started(input, &error),
+            };
+            answer = ask(&mut worker);
+        }
+        match answer {
             Ok(parts) => {
                 self.done(Some(worker));
                 parts
             }
             Err(end) => {
+                // Ended before another takes its place.
+                drop(worker);
                 self.done(None);
                 let (code, message) = end.fault(wall);
                 refused(input, code, message)
             }
         }
+    }
+
+    fn not_started(&self, input: &Input<'_>, error: &io::Error) -> Vec<Part> {
+        self.done(None);
+        refused(input, "BROKEN", format!("the process that reads documents cannot be started: {error}"))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

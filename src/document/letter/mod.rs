@@ -1,4 +1,5 @@
-//! Documents of word processors (DOCX) as HTML: paragraphs, tables, what is hidden; pictures are left out.
+//! Documents of word processors (DOCX) as HTML: paragraphs and their numbers, tables, what is hidden; pictures
+//! are left out.
 //!
 //! Everything else (lines, cells, places, selectors) is then as with any HTML. Text that was deleted
 //! while changes were tracked, and the programs behind fields, are nothing that a reader sees.
@@ -8,12 +9,19 @@ use std::collections::HashMap;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+mod numbering;
+mod styles;
+
 use super::{Kind, Limits, Part, archive, html, xml};
+use numbering::Numbering;
+use styles::Styles;
 
 /// Nodes of XML for one word, about.
 const NODES_A_WORD: usize = 4;
 /// A cell spans no more than this.
 const SPAN_MAX: usize = 100;
+/// What stands for a tab stop.
+const TAB: &str = "&nbsp;&nbsp;&nbsp;&nbsp;";
 /// Rows of one table that merged cells are followed through.
 const ROWS_MAX: usize = 20_000;
 
@@ -36,20 +44,19 @@ fn source(bytes: &[u8], limits: &Limits) -> Result<String, (&'static str, String
     if body.is_empty() {
         return Err(("BROKEN", "it has no document inside".into()));
     }
-    let mut out = Writer { html: "<!DOCTYPE html><html><body>\n".into(), most: limits.bytes_max };
+    let (mut styles, mut lists) = (Styles::default(), Numbering::default());
+    // Without its styles or lists a document is read all the same.
+    if let Some(text) = content(bytes, "word/styles.xml", limits) {
+        styles = parsed(&text, limits).map(|document| Styles::of(&document)).unwrap_or_default();
+    }
+    if let Some(text) = content(bytes, "word/numbering.xml", limits) {
+        lists = parsed(&text, limits).map(|document| Numbering::of(&document, &styles)).unwrap_or_default();
+    }
+    let html = "<!DOCTYPE html><html><body>\n".to_owned();
+    let mut out = Writer { html, most: limits.bytes_max, styles, lists };
     for file in named("word/header").into_iter().chain(body).chain(named("word/footer")) {
-        let content = archive::entry(bytes, file, limits).unwrap_or_default();
-        let text = String::from_utf8_lossy(&content);
-        if xml::depth(&text, limits.depth_max) > limits.depth_max {
-            return Err(("TOO_DEEP", format!("elements nest more than {} deep", limits.depth_max)));
-        }
-        let nodes = limits.words_max.saturating_mul(NODES_A_WORD).min(u32::MAX as usize) as u32;
-        let options = ParsingOptions { nodes_limit: nodes, ..ParsingOptions::default() };
-        let document = Document::parse_with_options(&text, options).map_err(|error| match error {
-            roxmltree::Error::NodesLimitReached => ("TOO_LARGE", format!("more than {nodes} elements")),
-            error => ("BROKEN", format!("the document cannot be read: {error}")),
-        })?;
-        out.blocks(document.root_element());
+        let text = content(bytes, file, limits).unwrap_or_default();
+        out.blocks(parsed(&text, limits)?.root_element());
     }
     if out.html.len() > limits.bytes_max {
         return Err(("TOO_LARGE", format!("more than {} bytes of text", limits.bytes_max)));
@@ -58,9 +65,27 @@ fn source(bytes: &[u8], limits: &Limits) -> Result<String, (&'static str, String
     Ok(out.html)
 }
 
+fn content(bytes: &[u8], file: &str, limits: &Limits) -> Option<String> {
+    Some(String::from_utf8_lossy(&archive::entry(bytes, file, limits)?).into_owned())
+}
+
+fn parsed<'a>(text: &'a str, limits: &Limits) -> Result<Document<'a>, (&'static str, String)> {
+    if xml::depth(text, limits.depth_max) > limits.depth_max {
+        return Err(("TOO_DEEP", format!("elements nest more than {} deep", limits.depth_max)));
+    }
+    let nodes = limits.words_max.saturating_mul(NODES_A_WORD).min(u32::MAX as usize) as u32;
+    let options = ParsingOptions { nodes_limit: nodes, ..ParsingOptions::default() };
+    Document::parse_with_options(text, options).map_err(|error| match error {
+        roxmltree::Error::NodesLimitReached => ("TOO_LARGE", format!("more than {nodes} elements")),
+        error => ("BROKEN", format!("the document cannot be read: {error}")),
+    })
+}
+
 struct Writer {
     html: String,
     most: usize,
+    styles: Styles,
+    lists: Numbering,
 }
 
 /// A cell of a row: its first column, how many columns it spans, and whether it goes on with the one above.
@@ -103,13 +128,45 @@ impl Writer {
     }
 
     fn paragraph(&mut self, node: Node<'_, '_>) {
-        self.push("<p>");
+        let properties = element(node, "pPr");
+        let named = properties.and_then(|properties| element(properties, "pStyle")).and_then(value);
+        let look = self.styles.paragraph(named);
+        self.open("p", &look);
+        if let Some(number) = self.number(properties, named) {
+            self.text(number.trim_end_matches('\t'));
+            if number.ends_with('\t') {
+                self.push(TAB);
+            }
+        }
         let mut frames = Vec::new();
         self.runs(node, &mut frames);
         self.push("</p>\n");
         for frame in frames {
             self.blocks(frame);
         }
+    }
+
+    fn open(&mut self, tag: &str, look: &str) {
+        let look = if look.is_empty() { String::new() } else { format!(" style=\"{look}\"") };
+        self.push(&format!("<{tag}{look}>"));
+    }
+
+    /// The number before a paragraph: by its own word, else by its style's. One that was deleted has none.
+    fn number(&mut self, properties: Option<Node<'_, '_>>, style: Option<&str>) -> Option<String> {
+        let mark = properties.and_then(|properties| element(properties, "rPr"));
+        if mark.is_some_and(|mark| element(mark, "del").is_some() || self::style(mark).contains("display:none")) {
+            return None;
+        }
+        let own = properties.and_then(|properties| element(properties, "numPr"));
+        let said = |name: &str| own.and_then(|own| value(element(own, name)?)?.parse::<u32>().ok());
+        let (id, level, by) = match said("numId") {
+            Some(id) => (id, said("ilvl").map(|level| level as usize), None),
+            None => {
+                let (id, level, by) = self.styles.list(style)?;
+                (id, said("ilvl").map(|level| level as usize).or(level), Some(by))
+            }
+        };
+        self.lists.next(id, level, by)
     }
 
     /// Runs of text; frames of text that hang on them are put by.
@@ -124,15 +181,17 @@ impl Writer {
     }
 
     fn run<'a, 'input>(&mut self, node: Node<'a, 'input>, frames: &mut Vec<Node<'a, 'input>>) {
-        let style = element(node, "rPr").map(style).unwrap_or_default();
+        let properties = element(node, "rPr");
+        let named = properties.and_then(|properties| element(properties, "rStyle")).and_then(value);
+        let style = self.styles.look(named) + &properties.map(style).unwrap_or_default();
         if !style.is_empty() {
-            self.push(&format!("<span style=\"{style}\">"));
+            self.open("span", &style);
         }
         for child in node.children().filter(Node::is_element) {
             match child.tag_name().name() {
                 "t" => self.text(child.text().unwrap_or_default()),
                 // What a tab stop parts stands apart.
-                "tab" | "ptab" => self.push("&nbsp;&nbsp;&nbsp;&nbsp;"),
+                "tab" | "ptab" => self.push(TAB),
                 "br" | "cr" => self.push("<br>"),
                 "noBreakHyphen" => self.push("-"),
                 "AlternateContent" | "drawing" | "pict" | "object" => {
@@ -234,7 +293,7 @@ fn style(properties: Node<'_, '_>) -> String {
     for property in properties.children().filter(Node::is_element) {
         let off = matches!(value(property), Some("0" | "false" | "off"));
         match property.tag_name().name() {
-            "vanish" if !off => style.push_str("display:none;"),
+            "vanish" => style.push_str(if off { "display:inline;" } else { "display:none;" }),
             "color" => style.extend(colour(value(property)).map(|colour| format!("color:#{colour};"))),
             "shd" => style.extend(fill(property).map(|colour| format!("background-color:#{colour};"))),
             "sz" => {
@@ -323,6 +382,33 @@ mod tests {
             .map(|row| row.iter().map(|cell| cell.text.as_str()).collect())
             .collect();
         assert_eq!(rows, [["Pos", "Article", "Quantity"], ["10", "Nails & bolts", "5"], ["", "on Friday", ""]]);
+    }
+
+    /// Positions that the word processor counts are there, and text that a style hides is not.
+    #[test]
+    fn styles_and_lists_are_followed() {
+        let namespace = "xmlns:w=\"w\"";
+        let styles = format!(
+            "<w:styles {namespace}><w:style w:type=\"paragraph\" w:styleId=\"Position\"><w:pPr><w:numPr><w:numId w:val=\"1\"/></w:numPr></w:pPr></w:style>\
+             <w:style w:type=\"character\" w:styleId=\"Trick\"><w:rPr><w:vanish/></w:rPr></w:style>\
+             <w:style w:type=\"character\" w:styleId=\"Deeper\"><w:basedOn w:val=\"Trick\"/></w:style></w:styles>"
+        );
+        let numbering = format!(
+            "<w:numbering {namespace}><w:abstractNum w:abstractNumId=\"0\"><w:lvl w:ilvl=\"0\"><w:start w:val=\"10\"/><w:lvlText w:val=\"%1\"/></w:lvl></w:abstractNum>\
+             <w:num w:numId=\"1\"><w:abstractNumId w:val=\"0\"/></w:num></w:numbering>"
+        );
+        let counted = "<w:tc><w:p><w:pPr><w:pStyle w:val=\"Position\"/></w:pPr></w:p></w:tc>";
+        let row = |article: &str| format!("<w:tr>{counted}{}</w:tr>", cell("", article));
+        let hidden = "<w:p><w:r><w:rPr><w:rStyle w:val=\"Deeper\"/></w:rPr><w:t>unseen</w:t></w:r>\
+             <w:r><w:rPr><w:rStyle w:val=\"Deeper\"/><w:vanish w:val=\"0\"/></w:rPr><w:t>seen</w:t></w:r></w:p>";
+        let head = format!("<w:tr>{}{}</w:tr>", cell("", "Pos"), cell("", "Article"));
+        let body = document(&format!("<w:tbl>{head}{}{}</w:tbl>{hidden}", row("A-1"), row("B-2")));
+        let files = [("word/document.xml", &*body), ("word/styles.xml", &*styles), ("word/numbering.xml", &*numbering)];
+        let part = part("a.docx", &docx(&files), &Limits::default());
+        let rows: Vec<Vec<&str>> =
+            part.pages[0].tables[0].rows.iter().map(|row| row.iter().map(|cell| cell.text.trim()).collect()).collect();
+        assert_eq!(rows, [["Pos", "Article"], ["10", "A-1"], ["11", "B-2"]]);
+        assert!(part.text().contains("seen") && !part.text().contains("unseen"), "{}", part.text());
     }
 
     /// Hidden and deleted words must not reach a rule.
