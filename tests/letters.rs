@@ -593,6 +593,15 @@ window.addEventListener('load', () => {
       const page = frame.contentDocument, view = frame.contentWindow;
       const wide = page.documentElement.scrollWidth;
       if (wide > width) out.push(`BAD ${frame.title}: ${wide} wide at ${width}`);
+      // What stands in a table must be seen without moving it sideways, the names of its columns, too.
+      for (const cell of page.querySelectorAll('.grid td, .grid th')) {
+        const box = cell.getBoundingClientRect();
+        if (box.right > wide + 0.5 || box.right > cell.closest('div').getBoundingClientRect().right + 1.5)
+          out.push(`BAD ${frame.title}: ${cell.textContent.slice(0, 30)} ends at ${box.right} at ${width}`);
+        const label = view.getComputedStyle(cell, '::before').content;
+        if (width === 360 && cell.dataset.label && cell.textContent && !label.includes(cell.dataset.label))
+          out.push(`BAD ${frame.title}: ${cell.textContent.slice(0, 30)} has no name at ${width}`);
+      }
       if (width === 360) continue;
       const walker = page.createTreeWalker(page.body, NodeFilter.SHOW_TEXT);
       while (walker.nextNode()) {

@@ -3,105 +3,38 @@
 //! that is lost.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "common/dns.rs"]
+mod dns;
 mod house;
 
-use std::collections::BTreeMap;
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use dns::Dns;
 use house::{House, Out};
 use postern::gateway::desk::Request;
 use postern::mail::dkim::Signer;
 
 const DEAR: &str = "10 B1 8 110.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-28 ok";
 const KEY: &str = include_str!("keys/dkim-rsa.pem");
-const PUBLIC: &str = include_str!("keys/dkim-rsa.pub");
 
-/// Answers TXT questions over UDP from a table; says nothing at all while it is silent.
-struct Dns {
-    address: SocketAddr,
-    records: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
-    silent: Arc<AtomicBool>,
-    asked: Arc<AtomicUsize>,
+/// A house that checks origins itself.
+fn house_with(dns: &Dns, policies: &str) -> House {
+    house_trusting(dns, "", policies)
 }
 
-impl Dns {
-    fn start() -> Dns {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let dns = Dns {
-            address: socket.local_addr().unwrap(),
-            records: Arc::default(),
-            silent: Arc::default(),
-            asked: Arc::default(),
-        };
-        let key = PUBLIC.lines().filter(|line| !line.starts_with('-')).collect::<String>();
-        for domain in ["shop.example", "nord.example", "evil.example"] {
-            dns.set(&format!("s1._domainkey.{domain}"), &[&format!("v=DKIM1; k=rsa; p={key}")]);
-        }
-        dns.set("_dmarc.shop.example", &["v=DMARC1; p=reject"]);
-        dns.set("shop.example", &["v=spf1 ip4:203.0.113.5 -all", "another=1"]);
-        let (records, silent, asked) = (dns.records.clone(), dns.silent.clone(), dns.asked.clone());
-        std::thread::spawn(move || {
-            let mut packet = [0_u8; 1500];
-            while let Ok((length, from)) = socket.recv_from(&mut packet) {
-                asked.fetch_add(1, Ordering::SeqCst);
-                if !silent.load(Ordering::SeqCst) {
-                    let _ = socket.send_to(&answer(&packet[..length], &records.lock().unwrap()), from);
-                }
-            }
-        });
-        dns
-    }
-
-    fn set(&self, name: &str, texts: &[&str]) {
-        self.records.lock().unwrap().insert(name.to_string(), texts.iter().map(ToString::to_string).collect());
-    }
-
-    fn silence(&self, silent: bool) {
-        self.silent.store(silent, Ordering::SeqCst);
-    }
-
-    fn house(&self, policies: &str) -> House {
-        House::with(
-            &house::CONFIG
-                .replace(
-                    "authserv_id = \"mx.shop.example\"\n",
-                    &format!(
-                        "[gateway.own_check]\nresolvers = [\"{}\"]\ntimeout = \"1s\"\nreceived_by = \"mx.shop.example\"\n",
-                        self.address
-                    ),
-                )
-                .replace("response_trust = \"off\"", policies),
-        )
-    }
-}
-
-/// A response to one question: the TXT records of its name, or that there is no such name (RFC 1035).
-fn answer(question: &[u8], records: &BTreeMap<String, Vec<String>>) -> Vec<u8> {
-    let mut labels = Vec::new();
-    let mut at = 12;
-    while question[at] != 0 {
-        let length = usize::from(question[at]);
-        labels.push(String::from_utf8_lossy(&question[at + 1..at + 1 + length]).to_lowercase());
-        at += length + 1;
-    }
-    let kind = u16::from_be_bytes([question[at + 1], question[at + 2]]);
-    let end = at + 5;
-    let texts = records.get(&labels.join(".")).filter(|_| kind == 16).cloned().unwrap_or_default();
-    let code = if records.contains_key(&labels.join(".")) { 0 } else { 3 };
-    let mut out = question[..2].to_vec();
-    out.extend([0x81, 0x80 | code, 0, 1, 0, texts.len() as u8, 0, 0, 0, 0]);
-    out.extend(&question[12..end]);
-    for text in texts {
-        let data: Vec<u8> =
-            text.as_bytes().chunks(255).flat_map(|piece| [&[piece.len() as u8][..], piece].concat()).collect();
-        out.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60]);
-        out.extend((data.len() as u16).to_be_bytes());
-        out.extend(data);
-    }
-    out
+fn house_trusting(dns: &Dns, sealers: &str, policies: &str) -> House {
+    House::with(
+        &house::CONFIG
+            .replace(
+                "authserv_id = \"mx.shop.example\"\n",
+                &format!(
+                    "{sealers}[gateway.own_check]\nresolvers = [\"{}\"]\ntimeout = \"1s\"\nreceived_by = \"mx.shop.example\"\n",
+                    dns.address
+                ),
+            )
+            .replace("response_trust = \"off\"", policies),
+    )
 }
 
 fn signed(domain: &str, raw: &str) -> String {
@@ -123,7 +56,7 @@ const OURS: &str = "Return-Path: <anna@shop.example>\nReceived: from mail.shop.e
 #[test]
 fn decisions_are_proved_by_our_own_check() {
     let dns = Dns::start();
-    let house = dns.house("response_trust = \"off\"");
+    let house = house_with(&dns, "response_trust = \"off\"");
     let question = asked(&house);
     let reply = |proof: &str| house.reply_text(&question, "anna@shop.example", "APPROVE", proof);
     let fresh = signed("shop.example", &reply(""));
@@ -173,9 +106,60 @@ fn decisions_are_proved_by_our_own_check() {
 #[test]
 fn spf_proves_by_our_own_servers_word() {
     let dns = Dns::start();
-    let house = dns.house("response_trust = \"off\"");
+    let house = house_with(&dns, "response_trust = \"off\"");
     let question = asked(&house);
     let record = house.feed(&house.reply_text(&question, "anna@shop.example", "APPROVE", OURS));
+    assert_eq!(record.drawer, "decision", "{}", record.reason);
+    assert_eq!(house.statuses("4711"), ["CLOSED"]);
+}
+
+/// An approver whose forwarder adds a footer must be believed by the seal of a forwarder that is known, and by no other's.
+#[test]
+fn seals_of_known_forwarders_count() {
+    use mail_auth::arc::ArcSealer;
+    use mail_auth::common::crypto::{RsaKey, Sha256};
+    use mail_auth::common::headers::HeaderWriter as _;
+    use mail_auth::dmarc::Policy;
+    use mail_auth::{ArcOutput, AuthenticatedMessage, AuthenticationResults, DmarcOutput, DmarcResult};
+    use rustls_pki_types::PrivateKeyDer;
+    use rustls_pki_types::pem::PemObject as _;
+
+    // As a forwarder passes it on: its own words below, and what it found out above.
+    let forwarded = |sealer: &str, raw: &str, found: DmarcResult| {
+        let raw = format!("{}\r\n_______________\r\nof the list\r\n", raw.trim_end());
+        let key = RsaKey::<Sha256>::from_key_der(PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap()).unwrap();
+        let message = AuthenticatedMessage::parse(raw.as_bytes()).unwrap();
+        let server = format!("mx.{sealer}");
+        let dmarc = DmarcOutput::new("shop.example".into()).with_dkim_result(found);
+        assert_eq!(dmarc.policy(), Policy::None);
+        let results = AuthenticationResults::new(&server).with_dmarc_result(&dmarc);
+        let seal = ArcSealer::from_key(key).domain(sealer).selector("s1").headers(["From", "Subject", "To"]);
+        let set = seal.seal(&message, &results, &ArcOutput::default()).unwrap();
+        format!("{}{raw}", set.to_header())
+    };
+    let dns = Dns::start();
+    let house = house_trusting(&dns, "arc_sealers = [\"list.example\"]\n", "response_trust = \"off\"");
+    let question = asked(&house);
+    let reply = signed("shop.example", &house.reply_text(&question, "anna@shop.example", "APPROVE", ""));
+    let pass = || DmarcResult::Pass;
+    let good = forwarded("list.example", &reply, pass());
+    let refused = [
+        ("no seal, the signature is broken", format!("{}\r\nof the list\r\n", reply.trim_end())),
+        ("sealed by somebody unknown", forwarded("evil.example", &reply, pass())),
+        ("the forwarder found nothing that proves it", forwarded("list.example", &reply, DmarcResult::None)),
+        ("changed behind the seal", good.replace("of the list", "APPROVE ALL")),
+        (
+            "results changed under the seal",
+            forwarded("list.example", &reply, DmarcResult::None).replacen("dmarc=none", "dmarc=pass", 1),
+        ),
+        ("seal without its key", good.replace("s=s1", "s=s2")),
+    ];
+    for (name, raw) in refused {
+        let record = house.feed(&raw);
+        assert_eq!(record.drawer, "stranger", "{name}: {}", record.reason);
+        assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"], "{name}");
+    }
+    let record = house.feed(&good);
     assert_eq!(record.drawer, "decision", "{}", record.reason);
     assert_eq!(house.statuses("4711"), ["CLOSED"]);
 }
@@ -184,7 +168,7 @@ fn spf_proves_by_our_own_servers_word() {
 #[test]
 fn silent_dns_defers() {
     let dns = Dns::start();
-    let house = dns.house("response_trust = \"off\"");
+    let house = house_with(&dns, "response_trust = \"off\"");
     let question = asked(&house);
     dns.silence(true);
     let raw = signed("shop.example", &house.reply_text(&question, "anna@shop.example", "APPROVE", ""));
@@ -219,7 +203,7 @@ fn silent_dns_defers() {
 #[test]
 fn what_cannot_be_checked_for_a_day_is_not_proved() {
     let dns = Dns::start();
-    let house = dns.house("response_trust = \"prefer\"");
+    let house = house_with(&dns, "response_trust = \"prefer\"");
     dns.silence(true);
     house.order("4711");
     let record = house.confirm("nord", "4711", DEAR);
@@ -239,7 +223,7 @@ fn what_cannot_be_checked_for_a_day_is_not_proved() {
 #[test]
 fn responses_are_held_to_what_their_domain_says() {
     let dns = Dns::start();
-    let house = dns.house("response_trust = \"prefer\"");
+    let house = house_with(&dns, "response_trust = \"prefer\"");
     house.order("4711");
     assert_eq!(house.confirm("nord", "4711", DEAR).drawer, "response");
     dns.set("_dmarc.ost.example", &["v=DMARC1; p=none"]);

@@ -11,9 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
 use maillab::Lab;
 use postern::demo::sandbox::proxy::{Proxy, Weather};
 use postern::wire::imap::{ImapMailbox, ImapSettings};
@@ -174,19 +171,6 @@ async fn dovecot_doors() {
     }
 }
 
-fn token(lab: &Lab, account: &str, seconds: i64) -> String {
-    let key = STANDARD.decode(std::fs::read_to_string(lab.get("TOKEN_KEY")).unwrap().trim()).unwrap();
-    let now =
-        i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()).unwrap();
-    let address = lab.address(account);
-    let claims = format!(r#"{{"sub":"{address}","email":"{address}","iat":{},"exp":{}}}"#, now - 5, now + seconds);
-    let signed =
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#), URL_SAFE_NO_PAD.encode(claims));
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).unwrap();
-    mac.update(signed.as_bytes());
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
-}
-
 /// XOAUTH2 with a token from a file, in IMAP and SMTP; an expired one is refused without hanging.
 #[tokio::test]
 async fn tokens_log_in() {
@@ -194,7 +178,7 @@ async fn tokens_log_in() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     for (seconds, fine) in [(600, true), (-60, false)] {
-        std::fs::write(&path, token(&lab, "tokens", seconds)).unwrap();
+        std::fs::write(&path, lab.access_token("tokens", seconds)).unwrap();
         let login = Login::OAuth { user: lab.address("tokens"), tokens: Arc::new(TokenFile(path.clone())) };
         let mut settings = lab.imap("tokens");
         settings.login = login.clone();

@@ -37,12 +37,13 @@ impl Gateway {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
         let mut fresh = true;
         loop {
+            let mut count = 0;
             let round = tokio::select! {
-                round = self.empty(&mut mailbox) => round,
+                round = self.empty_counting(&mut mailbox, &mut count) => round,
                 () = stop.cancelled() => break,
             };
             let waited = match round {
-                Ok(count) => {
+                Ok(()) => {
                     // Told before the wait, which may last; an alarm may stand from before a restart.
                     if backoff.failures() > 0 || fresh {
                         self.mailbox_well(&config.name);
@@ -61,7 +62,13 @@ impl Gateway {
                     }
                     waited
                 }
-                Err(trouble) => Err(trouble),
+                Err(trouble) => {
+                    // A line that breaks after every few mails is no server that is away: it is tried again soon.
+                    if count > 0 {
+                        backoff.succeeded();
+                    }
+                    Err(trouble)
+                }
             };
             if let Err(trouble) = waited {
                 let pause = backoff.failed(fastrand::u32(..));
@@ -78,13 +85,17 @@ impl Gateway {
     /// Takes in all that the mailbox holds; returns how many mails. While one batch is read and
     /// committed the next is fetched, so that the server and we work at the same time.
     pub async fn empty(&self, mailbox: &mut Box<dyn Mailbox>) -> Result<usize, Trouble> {
-        let name = mailbox.name().to_string();
         let mut count = 0;
+        self.empty_counting(mailbox, &mut count).await.map(|()| count)
+    }
+
+    /// The same; `count` tells how many were filed even when it ends early.
+    async fn empty_counting(&self, mailbox: &mut Box<dyn Mailbox>, count: &mut usize) -> Result<(), Trouble> {
+        let name = mailbox.name().to_string();
         let mut next = self.fetch(mailbox).await?;
         self.health_of(&name, |health| health.last_success = Some(self.now()));
         while !next.is_empty() {
             drill("take_in.fetched")?;
-            count += next.len();
             let (gateway, own_name, batch) = (self.clone(), name.clone(), next);
             let work = tokio::task::spawn_blocking(move || gateway.take(batch, &own_name));
             let (taken, fetched) = tokio::join!(work, self.fetch(mailbox));
@@ -92,6 +103,7 @@ impl Gateway {
             drill("take_in.committed")?;
             // What is committed is filed even if fetching more went wrong.
             mailbox.file(&filings).await?;
+            *count += filings.len();
             drill("take_in.filed")?;
             if let Some(error) = trouble {
                 return Err(Trouble::Store(error));
@@ -99,7 +111,7 @@ impl Gateway {
             next = fetched?;
             self.health_of(&name, |health| health.last_success = Some(self.now()));
         }
-        Ok(count)
+        Ok(())
     }
 
     async fn fetch(&self, mailbox: &mut Box<dyn Mailbox>) -> Result<Vec<Fetched>, Trouble> {

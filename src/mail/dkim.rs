@@ -11,9 +11,8 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 
-/// `from` stands twice: a second From field added on the way breaks the signature.
-const SIGNED: [&str; 13] = [
-    "from",
+/// Each is signed twice: a second From or Reply-To that is added on the way breaks the signature.
+const SIGNED: [&str; 12] = [
     "from",
     "to",
     "cc",
@@ -72,7 +71,7 @@ impl Signer {
         let fields = fields(head);
         let mut used = vec![false; fields.len()];
         let mut input = String::new();
-        for name in SIGNED {
+        for name in SIGNED.into_iter().chain(SIGNED) {
             // Bottom-most first, as the standard counts; one that is missing is signed as missing.
             let found = fields.iter().zip(&mut used).rev().find(|((known, _), used)| known == name && !**used);
             if let Some(((name, value), used)) = found {
@@ -86,11 +85,11 @@ impl Signer {
         };
         let body_hash = STANDARD.encode(Sha256::digest(relaxed_body(body)));
         let tags = format!(
-            "v=1; a={algorithm}; c=relaxed/relaxed; d={}; s={}; t={};\r\n\th={};\r\n\tbh={body_hash};\r\n\tb=",
+            "v=1; a={algorithm}; c=relaxed/relaxed; d={}; s={}; t={};\r\n\th={names}:\r\n\t {names};\r\n\tbh={body_hash};\r\n\tb=",
             self.domain,
             self.selector,
             at.as_second(),
-            SIGNED.join(":"),
+            names = SIGNED.join(":"),
         );
         input.push_str(&format!("dkim-signature:{}", relaxed_value(&tags)));
         let signature = STANDARD.encode(self.key.sign(input.as_bytes()).map_err(|error| error.to_string())?);

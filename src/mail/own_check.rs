@@ -457,6 +457,8 @@ mod tests {
             ("appended", raw.clone() + "APPROVE\r\n"),
             ("length tag", raw.replace("c=relaxed", "l=1; c=relaxed")),
             ("second From", format!("From: eve@shop.example\r\n{raw}")),
+            ("second Subject", format!("Subject: APPROVED\r\n{raw}")),
+            ("added Reply-To", format!("Reply-To: eve@evil.example\r\n{raw}")),
         ] {
             let check = run(&changed, &table());
             assert!(!check.dmarc_pass && check.dkim.is_empty(), "{name}: {check:?}");

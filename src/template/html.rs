@@ -14,6 +14,12 @@ const H2: &str = "margin:24px 0 8px;font-size:17px;line-height:1.3;font-weight:6
 const P: &str = "margin:0 0 12px";
 const UL: &str = "margin:0 0 12px;padding-left:20px";
 const LI: &str = "margin:0 0 6px";
+/// A ready answer needs no bullet.
+const ANSWER: &str = "margin:0 0 6px -20px;list-style:none";
+/// Tables with so many columns do not fit a phone.
+const WIDE: usize = 4;
+/// Amounts and dates hold themselves together by no-break spaces; longer cells may break between them.
+const WHOLE_CHARS: usize = 13;
 const QUOTE: &str = "margin:0 0 12px;padding:8px 12px;border-left:4px solid #8c959f;background:#f6f8fa;color:#3d444d";
 const PRE: &str = "margin:0 0 12px;padding:10px 12px;border:1px solid #d0d7de;background:#f6f8fa;font-family:Consolas,Menlo,'Liberation Mono',monospace;font-size:13px;white-space:pre-wrap;overflow-wrap:anywhere";
 const TABLE: &str = "border-collapse:collapse;width:100%;margin:0 0 12px;font-size:14px";
@@ -36,7 +42,9 @@ pub fn render(blocks: &[Block], answers: &Answers<'_>) -> String {
             Block::List(items) => {
                 out.push_str(&format!("<ul style=\"{UL}\">\n"));
                 for item in items {
-                    out.push_str(&format!("<li style=\"{LI}\">{}</li>\n", words(item, answers)));
+                    let answer = matches!(item.as_slice(), [span] if matches!(span.link, Some(Link::Answer(_))));
+                    let style = if answer { ANSWER } else { LI };
+                    out.push_str(&format!("<li style=\"{style}\">{}</li>\n", words(item, answers)));
                 }
                 out.push_str("</ul>\n");
             }
@@ -58,7 +66,11 @@ pub fn render(blocks: &[Block], answers: &Answers<'_>) -> String {
 /// The first column heads its row.
 fn draw(table: &Table, answers: &Answers<'_>, out: &mut String) {
     let align = |index: usize| if table.right.get(index) == Some(&true) { "right" } else { "left" };
-    out.push_str(&format!("<div style=\"overflow-x:auto\"><table class=\"grid\" style=\"{TABLE}\">\n<thead><tr>"));
+    let wide = table.head.len() >= WIDE;
+    let mark = if wide { " data-wide=\"yes\"" } else { "" };
+    out.push_str(&format!(
+        "<div style=\"overflow-x:auto\"><table class=\"grid\"{mark} style=\"{TABLE}\">\n<thead><tr>"
+    ));
     for (index, cell) in table.head.iter().enumerate() {
         let align = align(index);
         let cell = words(cell, answers);
@@ -70,10 +82,13 @@ fn draw(table: &Table, answers: &Answers<'_>, out: &mut String) {
         for (index, cell) in row.iter().enumerate() {
             let align = align(index);
             // An amount or an article number that breaks is read wrong.
-            let short = (index == 0 || align == "right") && plain(cell).chars().count() < 20;
+            let length = plain(cell).chars().count();
+            let short = index == 0 && length < 20 || align == "right" && length < WHOLE_CHARS;
             let whole = if short { ";white-space:nowrap" } else { "" };
+            let label = table.head.get(index).filter(|_| wide).map(|head| escape(&plain(head)));
+            let label = label.map(|label| format!("data-label=\"{label}\" ")).unwrap_or_default();
             let cell = words(cell, answers);
-            let style = format!("align=\"{align}\" style=\"{TD};text-align:{align}{whole}\"");
+            let style = format!("{label}align=\"{align}\" style=\"{TD};text-align:{align}{whole}\"");
             out.push_str(&match index {
                 0 => format!("<th scope=\"row\" {style}>{cell}</th>"),
                 _ => format!("<td {style}>{cell}</td>"),

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
 use postern::wire::imap::ImapSettings;
 use postern::wire::login::{Login, Secret};
 use postern::wire::net::{Security, Server, Trust};
@@ -62,6 +65,20 @@ impl Lab {
 
     pub fn login(&self, account: &str) -> Login {
         Login::Password { user: self.address(account), password: Secret::new(self.get("PASSWORD")) }
+    }
+
+    /// An OAuth access token for an account, as Dovecot checks it (RFC 7519), good for so many seconds from now.
+    pub fn access_token(&self, account: &str, seconds: i64) -> String {
+        let key = STANDARD.decode(std::fs::read_to_string(self.get("TOKEN_KEY")).unwrap().trim()).unwrap();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let now = i64::try_from(now).unwrap();
+        let address = self.address(account);
+        let claims = format!(r#"{{"sub":"{address}","email":"{address}","iat":{},"exp":{}}}"#, now - 5, now + seconds);
+        let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+        let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims));
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).unwrap();
+        mac.update(signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     }
 
     pub fn trust(&self) -> Trust {
