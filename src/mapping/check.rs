@@ -36,7 +36,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("[fields]", &["label", "side", "find", "between", "value", "css", "attr", "xpath", "cell", "from", "required"]),
     ("[table]", &["start", "first", "more", "skip", "end", "schedule", "rows", "columns"]),
     ("[table.columns]", &["column", "find", "label", "line", "value", "required"]),
-    ("[lines]", &["start", "line", "more", "skip", "end", "schedule"]),
+    ("[lines]", &["start", "line", "more", "skip", "end", "schedule", "values"]),
     ("[line]", &["backorder", "missing"]),
 ];
 
@@ -192,6 +192,7 @@ pub(super) fn all_fields(mapping: &Mapping) -> Vec<Field> {
             all.extend(
                 lines.line.groups.iter().chain(lines.more.iter().flat_map(|more| &more.groups)).map(|group| group.1),
             );
+            all.extend(lines.values.iter().map(|value| value.0));
         }
         None => {}
     }
@@ -815,7 +816,26 @@ fn lines_rule(sink: &mut Sink<'_>, value: &Value<'_>) -> Option<LinesRule> {
     let all: Vec<Field> =
         line.groups.iter().chain(more.iter().flat_map(|more| &more.groups)).map(|group| group.1).collect();
     reference(sink, table.span.clone(), &all);
-    Some(LinesRule { start, end, skip, line, more, schedule })
+    let values = table.get("values").map(|value| values(sink, value)).unwrap_or_default();
+    Some(LinesRule { start, end, skip, line, more, schedule, values })
+}
+
+/// `[lines.values]`: fields of lines and what they are in every line that does not say it.
+fn values(sink: &mut Sink<'_>, value: &Value<'_>) -> Vec<(Field, String, String)> {
+    let mut values = Vec::new();
+    let Some(table) = sink.table("[lines.values]", value) else { return values };
+    for (key, span, value) in table.entries() {
+        let Some(field) = sink.field(key, span.clone(), "MAP006") else { continue };
+        if field.stands() == Where::Head {
+            let message = format!("`{key}` belongs to the head, not to a line");
+            sink.error_help("MAP007", span.clone(), message, "not of a line", Some("it belongs in [fields]".into()));
+            continue;
+        }
+        let Some(text) = sink.string(&format!("lines.values.{key}"), value) else { continue };
+        constant(sink, field, text, value.span());
+        values.push((field, text.to_string(), format!("lines.values.{key} {}", shorten(text))));
+    }
+    values
 }
 
 fn codes(sink: &mut Sink<'_>, value: &Value<'_>) -> Codes {

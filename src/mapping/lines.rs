@@ -8,7 +8,7 @@ use super::rule::{GroupPattern, LinesRule, Mapping};
 use super::table::RECORDS_MAX;
 use super::view::View;
 use super::words;
-use crate::model::Field;
+use crate::model::{Field, Place, Said, Value};
 
 /// A line under construction, with its rows.
 struct Open {
@@ -128,6 +128,11 @@ fn close(
     let Some(Open { mut line, extra, record }) = open.take() else { return };
     if let Some(pattern) = &rule.schedule {
         columns::schedule(mapping, pattern, &record, view, done.len(), &mut line, faults);
+    }
+    for (field, text, rule) in &rule.values {
+        if let Ok(value) = Value::parse(field.field_type(), text) {
+            line.entry(*field).or_insert_with(|| Said::new(value, text.clone(), rule.clone(), Place::default()));
+        }
     }
     let place = || record.whole(view);
     done.push(columns::finish(mapping, line, extra, done.len(), faults, place));

@@ -199,6 +199,8 @@ pub struct LinesRule {
     pub line: GroupPattern,
     pub more: Vec<GroupPattern>,
     pub schedule: Option<Pattern>,
+    /// What every line means and none says: a field, its value, and the rule as shown to people.
+    pub values: Vec<(Field, String, String)>,
 }
 
 /// A pattern whose named groups are fields.

@@ -236,6 +236,8 @@ struct Lines {
     end: Option<String>,
     /// Several deliveries within a line: the groups `quantity` and `date`.
     schedule: Option<String>,
+    /// What every line means that does not say it, e.g. `quantity_confirmed = "1"`.
+    values: Option<BTreeMap<LineField, String>>,
 }
 
 /// The partner's words -> ours, per field.

@@ -160,6 +160,31 @@ Summe                              13.750,00
     );
 }
 
+/// A partner who sells one thing a line never writes the quantity: it is known all the same.
+#[test]
+fn lines_mean_what_they_need_not_say() {
+    let mapping = with(
+        "text",
+        "[fields]\norder_number = { find = 'Nr (\\S+)' }\n\
+         [lines]\nstart = '^Ihre Verträge'\nend = '^Summe'\nline = '^(?<product_id>\\S.*?)\\s{2,}(?:(?<quantity_confirmed>\\d+) Stk\\s+)?(?<line_total>[\\d.,]+) €$'\n\
+         [lines.values]\nquantity_confirmed = \"1\"\nstatus = \"accepted\"\n",
+    );
+    assert_eq!(
+        read_text(
+            &mapping,
+            "Nr 4711\nIhre Verträge\nHaftpflicht         50,00 €\nGlas   2 Stk    1.000,00 €\nSumme  1.050,00 €\n"
+        ),
+        "order_number=4711 | currency=EUR\n\
+         - product_id=Haftpflicht | quantity_confirmed=1 | line_total=50 | status=accepted\n\
+         - product_id=Glas | quantity_confirmed=2 | line_total=1000 | status=accepted\n"
+    );
+    let wrong = HEAD.replace("SOURCE", "text")
+        + "[lines]\nline = '^(?<position>\\d+)$'\n[lines.values]\nquantity_confirmed = \"one\"\norder_number = \"1\"\n";
+    let (_, complaints) = check("p/l", "l.toml", &wrong);
+    let codes: Vec<&str> = complaints.iter().map(|complaint| complaint.code.as_str()).collect();
+    assert!(codes.contains(&"MAP012") && codes.contains(&"MAP007"), "{codes:?}");
+}
+
 /// Two-line rows by patterns; a row that no pattern reads must not vanish.
 #[test]
 fn lines_by_patterns() {
