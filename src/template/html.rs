@@ -26,6 +26,8 @@ const TABLE: &str = "border-collapse:collapse;width:100%;margin:0 0 12px;font-si
 const TH: &str = "padding:6px 8px;border:1px solid #d0d7de;background:#eef1f4;font-weight:600;vertical-align:bottom";
 const TD: &str = "padding:6px 8px;border:1px solid #d0d7de;vertical-align:top;font-weight:400";
 const BUTTON: &str = "display:inline-block;padding:4px 12px;border:1px solid #0b5cad;background:#e8f1fb;color:#0a4a8c;font-weight:600;text-decoration:none;white-space:nowrap";
+/// Longer ones may break on a phone.
+const BUTTON_CHARS: usize = 20;
 const LINK: &str = "color:#0b5cad";
 
 pub fn render(blocks: &[Block], answers: &Answers<'_>) -> String {
@@ -109,7 +111,8 @@ fn words(inline: &Inline, answers: &Answers<'_>) -> String {
             }
             Some(Link::Answer(words)) => match answers.to {
                 Some(to) => format!(
-                    "<a class=\"button\" style=\"{BUTTON}\" href=\"{}\">{text}</a>",
+                    "<a class=\"{}\" style=\"{BUTTON}\" href=\"{}\">{text}</a>",
+                    if words.chars().count() > BUTTON_CHARS { "button long" } else { "button" },
                     escape(&mailto(to, answers.subject, words))
                 ),
                 None => format!("<strong>{text}</strong>"),
