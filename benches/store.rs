@@ -332,10 +332,10 @@ fn around(id: u64, mut dossier: Dossier) -> Commit {
         revision: 0,
     };
     Commit {
-        mails: vec![MailTaken { record, raw: Some(raw) }],
+        mails: vec![MailTaken { record, raw: Some(raw.into()) }],
         dossiers: vec![DossierChange { dossier, touched: [ResponseId(id)].into() }],
         transmissions: vec![transmission],
-        blobs: vec![mime.into_bytes()],
+        blobs: vec![mime.into_bytes().into()],
         ..Commit::default()
     }
 }

@@ -278,16 +278,17 @@ pub async fn run_empty(
 }
 
 fn bare(number: usize, raw: Vec<u8>) -> MailTaken {
+    let raw = crate::store::Content::of(raw);
     let record = MailRecord {
         id: crate::model::MailId(1_000_000_000 + number as u64),
-        digest: crate::model::Digest::of(&raw),
+        digest: raw.digest(),
         message_id: None,
         mailbox: "load".into(),
         from: String::new(),
         subject: String::new(),
         date: None,
         received_at: jiff::Timestamp::now(),
-        size: raw.len() as u64,
+        size: raw.bytes().len() as u64,
         drawer: "load".into(),
         reason: String::new(),
         partner: None,

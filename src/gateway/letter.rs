@@ -19,7 +19,7 @@ use crate::model::{
     TransmissionKind as Kind, TransmissionStatus, Writer,
 };
 use crate::standard::ubl_write;
-use crate::store::TokenRecord;
+use crate::store::{Content, TokenRecord};
 use crate::template::Letter;
 
 /// Original mails above this are named but not attached.
@@ -32,7 +32,7 @@ const PARTNER_WORDS_MAX: usize = 4_000;
 /// A transmission ready to be committed.
 pub(super) struct Written {
     pub transmission: Transmission,
-    pub mime: Vec<u8>,
+    pub mime: Content,
     pub tokens: Vec<TokenRecord>,
 }
 
@@ -279,7 +279,7 @@ impl LetterWriter<'_> {
             enclosures: self.enclosures(owed, response, dossier, fresh.as_ref()),
             headers: Vec::new(),
         };
-        let mime = outgoing.build(self.live.signer.as_ref()).map_err(|e| e.to_string())?;
+        let mime = Content::of(outgoing.build(self.live.signer.as_ref()).map_err(|e| e.to_string())?);
         let transmission = Transmission {
             id,
             kind: owed.kind,
@@ -288,7 +288,7 @@ impl LetterWriter<'_> {
             to,
             subject: words.subject,
             message_id,
-            content: Digest::of(&mime),
+            content: mime.digest(),
             order: Some(dossier.number.clone()).filter(|number| !number.as_str().is_empty()),
             response: owed.response,
             created_at: self.now,

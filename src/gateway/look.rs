@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use super::decide::Task;
 use super::letter::{self, Fresh};
 use super::origin::DEFERRED;
-use super::take_in::taken;
 use super::{Gateway, Live};
 use crate::mail::Mail;
 use crate::mail::decision::{self, Argument, Lines as ReadLines, Scope as ReadScope, Verb as ReadVerb};
@@ -27,7 +26,7 @@ use crate::model::{
     Place, Response, ResponseId, Said, Transmission, TransmissionKind, TransmissionStatus,
 };
 use crate::process::{Command, Decision, DecisionKind, Input, RecallAnswer, Received, Reread, Scope, Verb};
-use crate::store::{Commit, Linked, MailRecord, StoreError, TokenRecord};
+use crate::store::{Commit, Content, Linked, MailRecord, MailTaken, StoreError, TokenRecord};
 use crate::wire::Drawer;
 
 /// Texts of headers kept in the record are cut here.
@@ -118,15 +117,14 @@ impl Gateway {
     /// Looks at a mail that is not known yet. `unread` says why its bytes are not all here.
     pub(super) fn look(
         &self,
-        raw: Arc<Vec<u8>>,
-        digest: Digest,
+        content: Content,
         size: u64,
         mailbox: &str,
         unread: Option<String>,
     ) -> Result<Seen, StoreError> {
         let id = self.inner.numbers.mail()?;
         let live = self.live();
-        let mail = Sighted::new(&raw, self.now());
+        let mail = Sighted::new(&content.shared(), self.now());
         let partner =
             mail.author().and_then(|author| live.loaded.policies.partner_of_address(&author.address)).cloned();
         let finding = match unread {
@@ -137,7 +135,7 @@ impl Gateway {
         self.note_unstripped(&mut finding, id, &mail, &live);
         let record = MailRecord {
             id,
-            digest,
+            digest: content.digest(),
             message_id: mail.message_id.clone(),
             mailbox: mailbox.to_string(),
             from: short(mail.from_address().unwrap_or("")),
@@ -153,9 +151,9 @@ impl Gateway {
             mapping: finding.mapping,
             linked: finding.linked,
         };
-        let fresh = Fresh::of(&mail, Arc::clone(&raw));
+        let fresh = Fresh::of(&mail, content.shared());
         let drawer = if finding.review { Drawer::Review } else { Drawer::Processed };
-        let mail = Some((taken(record, &raw), fresh));
+        let mail = Some((MailTaken { record, raw: Some(content) }, fresh));
         let (inputs, sales, extra, digest) = (finding.inputs, finding.sales, finding.extra, finding.digest);
         let task = Task { inputs, sales, mail, extra, digest, ..Task::default() };
         Ok(Seen::New { task: Box::new(task), drawer })
@@ -457,7 +455,7 @@ impl Gateway {
         finding.linked = record.map(|record| record.linked).unwrap_or_default();
         for (linked, bytes) in read.fetched {
             finding.linked.push(linked);
-            finding.extra.blobs.push(bytes);
+            finding.extra.blobs.push(bytes.into());
         }
         Ok(finding)
     }

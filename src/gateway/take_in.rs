@@ -3,7 +3,6 @@
 //! Order of work: raw bytes and all they cause in one commit, then the move on the server. A crash
 //! before the commit fetches the mail again; a crash after it finds the mail known by its digest.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -13,9 +12,9 @@ use super::decide::Task;
 use super::look::Seen;
 use super::{Gateway, News};
 use crate::config::MailboxConfig;
+use crate::model::AlarmKind;
 use crate::model::policy::Pause;
-use crate::model::{AlarmKind, Digest};
-use crate::store::{Commit, MailRecord, MailTaken, StoreError};
+use crate::store::{Commit, Content, StoreError};
 use crate::wire::backoff::Backoff;
 use crate::wire::{Batch, Body, Drawer, Fetched, MailKey, Mailbox, WireError};
 
@@ -119,7 +118,7 @@ impl Gateway {
         let live = self.live();
         let limits = &live.loaded.config.limits;
         let batch = Batch {
-            count_max: limits.batch.unwrap_or(200).clamp(1, 5_000),
+            count_max: limits.batch.unwrap_or(64).clamp(1, 5_000),
             mail_bytes_max: limits.mail_mib.unwrap_or(40).clamp(1, 100) << 20,
             ..Batch::default()
         };
@@ -216,11 +215,11 @@ impl Gateway {
                 (words.clone().into_bytes(), Some(words))
             }
         };
-        let digest = Digest::of(&raw);
-        if self.store().mail_by_digest(&digest)?.is_some() {
+        let content = Content::of(raw);
+        if self.store().mail_by_digest(&content.digest())?.is_some() {
             return Ok(Seen::Known);
         }
-        self.look(Arc::new(raw), digest, fetched.size, mailbox, unread)
+        self.look(content, fetched.size, mailbox, unread)
     }
 
     fn mailbox_trouble(&self, name: &str, trouble: &Trouble, failures: u32) {
@@ -299,9 +298,4 @@ pub enum Trouble {
     Store(#[from] StoreError),
     #[error("polling stopped: only {free_mib} MiB are free on the disk, {needed_mib} MiB are kept in reserve")]
     DiskFull { free_mib: u64, needed_mib: u64 },
-}
-
-/// A mail as it goes into the store.
-pub(super) fn taken(record: MailRecord, raw: &Arc<Vec<u8>>) -> MailTaken {
-    MailTaken { record, raw: Some(raw.as_ref().clone()) }
 }

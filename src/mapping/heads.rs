@@ -107,8 +107,8 @@ pub fn find(view: &View<'_>, from: usize, to: usize, wanted: &[Wanted]) -> Optio
 /// A first row without a single head will not become a head by further rows.
 fn window_is_hopeless(rows: &[Row], wanted: &[Wanted]) -> bool {
     let Some(first) = rows.first() else { return true };
-    !first.words.iter().any(|word| {
-        let plain = words::plain(&word.text);
+    !first.folded_words().iter().any(|word| {
+        let plain = words::unpunctuated(word);
         let stem = plain.trim_end_matches('-');
         stem.chars().count() >= 2 && wanted.iter().flat_map(|wanted| &wanted.plain).any(|head| head.contains(stem))
             || wanted.iter().flat_map(|wanted| &wanted.plain).any(|head| *head == plain)
@@ -138,15 +138,14 @@ fn on_rows(rows: &[Row], wanted: &[Wanted]) -> Vec<Head> {
     let mut add = |wanted: usize, area: Area, score: u8| found.push(Head { wanted, area, score });
     for (index, row) in rows.iter().enumerate() {
         for phrase in &row.phrases {
-            let mut text = row.phrase_text(phrase);
+            let mut text = row.folded_phrase(phrase);
             let mut area = phrase.area;
             compare(&text, area, wanted, &mut add);
             for below in rows.get(index + 1..).unwrap_or_default() {
                 let parts = below.phrases.iter().filter(|other| other.area.x0 < area.x1 && area.x0 < other.area.x1);
                 let (mut more, mut grown) = (String::new(), area);
                 for part in parts {
-                    more.push(' ');
-                    more.push_str(&below.phrase_text(part));
+                    more.push_str(&below.folded_phrase(part));
                     grown = grown.union(part.area);
                 }
                 if more.is_empty() {
@@ -158,14 +157,21 @@ fn on_rows(rows: &[Row], wanted: &[Wanted]) -> Vec<Head> {
             }
         }
         for begin in 0..row.words.len() {
-            for end in begin + 1..=(begin + RUN_MAX).min(row.words.len()) {
-                let Some(run) = row.words.get(begin..end) else { break };
-                let plain = words::plain(&super::view::join(run));
-                let Some(area) = Area::around(run.iter().map(|word| word.area)) else { continue };
-                for (index, wanted) in wanted.iter().enumerate() {
-                    if wanted.plain.contains(&plain) {
+            let mut run = String::new();
+            for (count, word) in row.folded_words().iter().skip(begin).take(RUN_MAX).enumerate() {
+                run.push_str(word);
+                let plain = words::unpunctuated(&run);
+                for (index, _) in
+                    wanted.iter().enumerate().filter(|(_, wanted)| wanted.plain.iter().any(|w| w == plain))
+                {
+                    let words = row.words.get(begin..=begin + count).unwrap_or_default();
+                    if let Some(area) = Area::around(words.iter().map(|word| word.area)) {
                         add(index, area, 2);
                     }
+                }
+                // No head goes on like this: neither will it with one more word.
+                if !wanted.iter().flat_map(|wanted| &wanted.plain).any(|head| head.starts_with(run.as_str())) {
+                    break;
                 }
             }
         }
@@ -173,12 +179,13 @@ fn on_rows(rows: &[Row], wanted: &[Wanted]) -> Vec<Head> {
     best_of(found, wanted.len())
 }
 
-fn compare(text: &str, area: Area, wanted: &[Wanted], add: &mut impl FnMut(usize, Area, u8)) {
-    let plain = words::plain(text);
+/// Compares folded words with every head.
+fn compare(folded: &str, area: Area, wanted: &[Wanted], add: &mut impl FnMut(usize, Area, u8)) {
+    let plain = words::unpunctuated(folded);
     let joined = plain.replace('-', "");
     for (index, wanted) in wanted.iter().enumerate() {
         if let Some(score) =
-            wanted.plain.iter().map(|head| score(&plain, &joined, head)).max().filter(|score| *score > 0)
+            wanted.plain.iter().map(|head| score(plain, &joined, head)).max().filter(|score| *score > 0)
         {
             add(index, area, score);
         }

@@ -88,7 +88,7 @@ fn labelled(mapping: &Mapping, field: Field, label: &str, side: Option<Side>, vi
     let mut found = Vec::new();
     for (index, row) in view.rows.iter().enumerate().filter(|(_, row)| !row.is_blank()) {
         let text = view.slice(row.span.clone());
-        let folded = Folded::new(text, row.span.start);
+        let folded = row.folded(text);
         let mut from = 0;
         while let Some((span, next)) = folded.find(&needle, from, text, row.span.start) {
             from = next;

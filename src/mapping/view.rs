@@ -3,8 +3,10 @@
 //! The text is the one that `postern document` shows, so that a regular expression sees what its
 //! author saw. Hidden words are not in it. It must never know a mapping.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
+use super::words;
 use crate::document::place::Area;
 use crate::document::{Kind, Part};
 use crate::model::Place;
@@ -31,6 +33,9 @@ pub struct Row {
     /// Its bytes in the view's text, without the line end.
     pub span: Range<usize>,
     pub area: Area,
+    /// Made when it is asked for: every label and every head looks at every row.
+    folded: OnceCell<Folded>,
+    folded_words: OnceCell<Vec<String>>,
 }
 
 /// A word with its bytes in the view's text.
@@ -85,7 +90,8 @@ impl<'p> View<'p> {
                     y1: 0.0,
                 });
                 let phrases = phrases(&words, &verticals);
-                view.rows.push(Row { page: number, words, phrases, span, area });
+                let (folded, folded_words) = (OnceCell::new(), OnceCell::new());
+                view.rows.push(Row { page: number, words, phrases, span, area, folded, folded_words });
             }
         }
         view
@@ -161,6 +167,21 @@ impl Row {
         join(self.words.get(phrase.words.clone()).unwrap_or_default())
     }
 
+    /// The words of a phrase, folded ([`words::folded`]).
+    pub fn folded_phrase(&self, phrase: &Phrase) -> String {
+        self.folded_words().get(phrase.words.clone()).unwrap_or_default().concat()
+    }
+
+    /// Each word of the row, folded.
+    pub fn folded_words(&self) -> &[String] {
+        self.folded_words.get_or_init(|| self.words.iter().map(|word| words::folded(&word.text)).collect())
+    }
+
+    /// The row for finding words in it; `text` is its text.
+    pub fn folded(&self, text: &str) -> &Folded {
+        self.folded.get_or_init(|| Folded::new(text, self.span.start))
+    }
+
     pub fn is_blank(&self) -> bool {
         self.words.is_empty()
     }
@@ -213,6 +234,7 @@ fn is_bar(text: &str) -> bool {
 
 /// A text without case and spaces that knows where its characters came from, for finding words however
 /// they are spaced.
+#[derive(Clone, Debug)]
 pub struct Folded {
     chars: Vec<char>,
     /// The byte of each character in the original, and the byte behind the last one.
@@ -221,7 +243,7 @@ pub struct Folded {
 
 impl Folded {
     pub fn new(text: &str, offset: usize) -> Folded {
-        let (mut chars, mut bytes) = (Vec::new(), Vec::new());
+        let (mut chars, mut bytes) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len() + 1));
         for (at, c) in text.char_indices().filter(|(_, c)| !c.is_whitespace() && *c != '\u{ad}') {
             for lower in c.to_lowercase() {
                 chars.push(lower);

@@ -232,20 +232,28 @@ pub fn offsets(text: &str) -> Vec<(usize, &str)> {
 /// For comparing labels and words: lower case, no spaces, no punctuation at the end, ligatures and no-break
 /// spaces resolved.
 pub fn plain(text: &str) -> String {
+    let mut folded = folded(text);
+    folded.truncate(unpunctuated(&folded).len());
+    folded
+}
+
+/// [`plain`] with the punctuation at the end: that of words in a row is that of each, one behind the other.
+pub fn folded(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     if text.is_ascii() {
         // Most words of most documents: nothing to fold but the case.
-        let mut folded: String = text
+        return text
             .bytes()
             .filter(|b| !b.is_ascii_whitespace() && *b != 0x0b)
             .map(|b| char::from(b.to_ascii_lowercase()))
             .collect();
-        folded.truncate(folded.trim_end_matches([':', '.', '#', '*', ';']).len());
-        return folded;
     }
-    let folded: String =
-        text.nfkc().flat_map(char::to_lowercase).filter(|c| !c.is_whitespace() && *c != '\u{ad}').collect();
-    folded.trim_end_matches([':', '.', '#', '*', ';']).to_string()
+    text.nfkc().flat_map(char::to_lowercase).filter(|c| !c.is_whitespace() && *c != '\u{ad}').collect()
+}
+
+/// Folded words without the punctuation at their end.
+pub fn unpunctuated(folded: &str) -> &str {
+    folded.trim_end_matches([':', '.', '#', '*', ';'])
 }
 
 #[cfg(test)]

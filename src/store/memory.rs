@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::written::{Walk, chained};
 use super::{
-    Commit, Counts, DossierChange, Health, MailFilter, MailRecord, MailTaken, Receipt, ResponseFilter, Result,
+    Commit, Content, Counts, DossierChange, Health, MailFilter, MailRecord, MailTaken, Receipt, ResponseFilter, Result,
     SAME_MESSAGE_ID_MAX, SaleFilter, Sequence, Store, StoreError, TokenRecord, TransmissionFilter, sound,
 };
 use crate::model::{
@@ -26,11 +26,11 @@ struct Ledger {
     /// The highest number used or reserved.
     numbers: BTreeMap<Sequence, u64>,
     mails: BTreeMap<MailId, MailRecord>,
-    raws: BTreeMap<MailId, Vec<u8>>,
+    raws: BTreeMap<MailId, Content>,
     dossiers: BTreeMap<OrderNumber, Dossier>,
     sales: BTreeMap<SaleId, Sale>,
     transmissions: BTreeMap<TransmissionId, Transmission>,
-    blobs: BTreeMap<Digest, Vec<u8>>,
+    blobs: BTreeMap<Digest, Content>,
     tokens: BTreeMap<Digest, TokenRecord>,
     alarms: BTreeMap<AlarmId, Alarm>,
     audit: Vec<AuditEntry>,
@@ -149,7 +149,7 @@ impl Ledger {
             transmission.revision += 1;
             self.transmissions.insert(transmission.id, transmission);
         }
-        self.blobs.extend(commit.blobs.into_iter().map(|blob| (Digest::of(&blob), blob)));
+        self.blobs.extend(commit.blobs.into_iter().map(|blob| (blob.digest(), blob)));
         self.tokens.extend(commit.tokens.into_iter().map(|token| (token.hash, token)));
         for alarm in commit.alarms {
             self.used(Sequence::Alarm, alarm.id.0);
@@ -338,7 +338,7 @@ impl Store for Memory {
         let ledger = self.ledger();
         let mail = ledger.mails.values().find(|mail| mail.digest == *digest);
         let raw = mail.and_then(|mail| ledger.raws.get(&mail.id));
-        Ok(raw.or_else(|| ledger.blobs.get(digest)).cloned())
+        Ok(raw.or_else(|| ledger.blobs.get(digest)).map(|content| content.bytes().to_vec()))
     }
 
     fn transmission(&self, id: TransmissionId) -> Result<Option<Transmission>> {

@@ -11,6 +11,7 @@ mod sound;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ pub struct Commit {
     /// New or changed transmissions; `revision` is the one decided on, the keeper stores it plus one.
     pub transmissions: Vec<Transmission>,
     /// Finished MIME of new transmissions and other bytes to be kept by digest.
-    pub blobs: Vec<Vec<u8>>,
+    pub blobs: Vec<Content>,
     pub tokens: Vec<TokenRecord>,
     pub alarms: Vec<Alarm>,
     pub audit: Vec<AuditEntry>,
@@ -45,7 +46,46 @@ pub struct MailTaken {
     pub record: MailRecord,
     /// The verified bytes, whose SHA-256 is `record.digest`; `None` when only the record changes (a
     /// rerun) or the bytes were too many to be fetched. The digest of a mail never changes.
-    pub raw: Option<Vec<u8>>,
+    pub raw: Option<Content>,
+}
+
+/// Bytes with their digest, which is computed once: they are shared and cannot be changed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content {
+    digest: Digest,
+    bytes: Arc<Vec<u8>>,
+}
+
+impl Content {
+    pub fn of(bytes: impl Into<Arc<Vec<u8>>>) -> Content {
+        let bytes = bytes.into();
+        Content { digest: Digest::of(&bytes), bytes }
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes for somebody else to hold.
+    pub fn shared(&self) -> Arc<Vec<u8>> {
+        Arc::clone(&self.bytes)
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Content {
+        Content::of(bytes)
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} bytes)", self.digest, self.bytes.len())
+    }
 }
 
 /// What we know of a mail besides its bytes.

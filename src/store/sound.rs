@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Digest, Dossier};
+use crate::model::Dossier;
 
 use super::{Commit, DossierChange, MailTaken};
 
@@ -36,7 +36,7 @@ pub(super) fn check(commit: &Commit) -> Result<(), String> {
     once("alarm", commit.alarms.iter().map(|alarm| alarm.id))?;
     once("note", commit.notes.iter().map(|note| &note.0))?;
     commit.dossiers.iter().try_for_each(check_dossier)?;
-    commit.blobs.iter().try_for_each(|blob| size("a blob", blob.len()))?;
+    commit.blobs.iter().try_for_each(|blob| size("a blob", blob.bytes().len()))?;
     commit.notes.iter().try_for_each(|note| name("a note", &note.0))
 }
 
@@ -47,8 +47,8 @@ fn check_mail(mail: &MailTaken) -> Result<(), String> {
         name("an order number", order.as_str())?;
     }
     let Some(raw) = &mail.raw else { return Ok(()) };
-    size("a mail", raw.len())?;
-    let digest = Digest::of(raw);
+    size("a mail", raw.bytes().len())?;
+    let digest = raw.digest();
     if digest != record.digest {
         return Err(format!("mail {} says digest {} and its bytes have {digest}", record.id, record.digest));
     }

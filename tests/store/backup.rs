@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use postern::model::*;
 use postern::store::redb::Redb;
-use postern::store::{Commit, DossierChange, MailFilter, Store, StoreError};
+use postern::store::{Commit, Content, DossierChange, MailFilter, Store, StoreError};
 use redb::ReadableTable;
 
 use crate::make::*;
@@ -128,7 +128,7 @@ fn tampering_is_found() {
     assert!(matches!(store.verify(), Err(StoreError::Damaged(_))));
     // The others can still be read.
     assert_eq!(store.mails(&MailFilter { limit: 9, ..Default::default() }).unwrap().len(), 2);
-    assert_eq!(store.blob(&large.record.digest).unwrap(), large.raw);
+    assert_eq!(store.blob(&large.record.digest).unwrap().map(Content::of), large.raw);
     for file in std::fs::read_dir(folder.path().join("blobs")).unwrap() {
         kept.push(file.unwrap().path());
     }

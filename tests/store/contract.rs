@@ -2,8 +2,8 @@
 
 use postern::model::*;
 use postern::store::{
-    Commit, Counts, DossierChange, MailFilter, MailTaken, Receipt, ResponseFilter, Result, SaleFilter, Sequence, Store,
-    StoreError, TokenRecord, TransmissionFilter,
+    Commit, Content, Counts, DossierChange, MailFilter, MailTaken, Receipt, ResponseFilter, Result, SaleFilter,
+    Sequence, Store, StoreError, TokenRecord, TransmissionFilter,
 };
 
 use crate::make::*;
@@ -75,7 +75,7 @@ fn mails_are_found_by_everything_they_are_known_by(store: &dyn Store) {
     let message_id = record.message_id.clone().unwrap();
     assert_eq!(store.mail_by_message_id(&message_id).unwrap(), vec![record.clone()]);
     assert_eq!(store.mail_by_message_id("other").unwrap(), []);
-    assert_eq!(store.blob(&record.digest).unwrap(), taken.raw);
+    assert_eq!(store.blob(&record.digest).unwrap().map(Content::of), taken.raw);
     // Another mail with the same Message-ID is another mail.
     let mut second = mail(6, "other words", "duplicate");
     second.record.message_id = Some(message_id.clone());
@@ -106,7 +106,7 @@ fn a_mail_is_taken_once(store: &dyn Store) {
     );
     let found = store.mails(&MailFilter { drawer: Some("unreadable".into()), limit: 9, ..Default::default() }).unwrap();
     assert_eq!(found, [moved.record.clone()]);
-    assert_eq!(store.blob(&taken.record.digest).unwrap(), taken.raw);
+    assert_eq!(store.blob(&taken.record.digest).unwrap().map(Content::of), taken.raw);
     assert_eq!(store.counts().unwrap().mails, [("unreadable".to_string(), 1)].into());
     // A mail that was too large to be fetched is known all the same.
     let mut huge = mail(7, "huge", "too-large");
@@ -387,16 +387,16 @@ fn transmissions_wait_for_their_moment(store: &dyn Store) {
 fn large_and_small_bytes_come_back(store: &dyn Store) {
     let mut random = fastrand::Rng::with_seed(7);
     let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(700_000).collect();
-    let blobs = [Vec::new(), b"x".to_vec(), vec![b'a'; 5000], noise.clone()];
+    let blobs = [Vec::new(), b"x".to_vec(), vec![b'a'; 5000], noise.clone()].map(Content::of);
     put(store, |commit| commit.blobs = blobs.to_vec());
     // The same bytes again are the same bytes.
     put(store, |commit| commit.blobs = blobs.to_vec());
     for blob in blobs {
-        assert_eq!(store.blob(&Digest::of(&blob)).unwrap(), Some(blob));
+        assert_eq!(store.blob(&blob.digest()).unwrap().as_deref(), Some(blob.bytes()));
     }
     let mut taken = mail(1, "x", "response");
     taken.record.digest = Digest::of(&noise);
-    taken.raw = Some(noise.clone());
+    taken.raw = Some(noise.clone().into());
     let digest = taken.record.digest;
     put(store, |commit| commit.mails.push(taken));
     assert_eq!(store.blob(&digest).unwrap(), Some(noise));
@@ -500,7 +500,7 @@ fn a_refused_commit_leaves_no_trace(store: &dyn Store) {
         dossiers: vec![registered("4712", "nordwind")],
         sales: vec![sale(9, "acme", "A-9")],
         transmissions: vec![transmission(2, TransmissionStatus::DoPush)],
-        blobs: vec![b"mime".to_vec()],
+        blobs: vec![b"mime".to_vec().into()],
         tokens: vec![token("one", 2)],
         alarms: vec![alarm(1, false)],
         audit: vec![entry("forced")],
@@ -535,7 +535,7 @@ fn many_commits_land_or_are_refused_alone(store: &dyn Store) {
         for _ in 0..if id % 3 == 0 { 2 } else { 1 } {
             let mut taken = mail(id, &format!("mail {id}"), "response");
             if id == 5 {
-                taken.raw = Some(b"other bytes".to_vec());
+                taken.raw = Some(b"other bytes".to_vec().into());
             }
             commits.push(Commit {
                 mails: vec![taken],

@@ -132,7 +132,9 @@ impl Pair {
                     let id = self.id(3);
                     commit.alarms.push(alarm(id, self.random.bool()));
                     let size = self.random.usize(..9000);
-                    commit.blobs.push(std::iter::repeat_with(|| self.random.u8(..64)).take(size).collect());
+                    commit
+                        .blobs
+                        .push(std::iter::repeat_with(|| self.random.u8(..64)).take(size).collect::<Vec<u8>>().into());
                 }
                 _ => {
                     let (words, of) = (self.random.u8(..9).to_string(), self.random.u64(1..4));

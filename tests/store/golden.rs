@@ -41,7 +41,7 @@ fn fill(store: &dyn Store) {
         dossiers: vec![change],
         sales: Vec::new(),
         transmissions: vec![sent],
-        blobs: vec![b"mime".to_vec()],
+        blobs: vec![b"mime".to_vec().into()],
         tokens: vec![token("one", 3)],
         alarms: vec![alarm(2, false)],
         audit: vec![entry("forced")],

@@ -38,7 +38,7 @@ pub fn mail(id: u64, words: &str, drawer: &str) -> MailTaken {
         mapping: None,
         linked: Vec::new(),
     };
-    MailTaken { record, raw: Some(raw) }
+    MailTaken { record, raw: Some(raw.into()) }
 }
 
 pub fn order(name: &str, supplier: &str, positions: u32) -> Order {

@@ -9,7 +9,6 @@ use crate::gateway::Gateway;
 use crate::gateway::decide::Task;
 use crate::gateway::letter::Fresh;
 use crate::gateway::send_out::blocking;
-use crate::gateway::take_in::taken;
 use crate::mail::Mail;
 use crate::mapping::{self, Material};
 use crate::model::{
@@ -17,7 +16,7 @@ use crate::model::{
 };
 use crate::process::sale::SaleInput;
 use crate::standard;
-use crate::store::{MailRecord, StoreError};
+use crate::store::{Content, MailRecord, MailTaken, StoreError};
 use crate::wire::order_system::{Answer, OrderSystem, Verdict};
 
 /// What its answers are filed under, beside the mailboxes.
@@ -158,21 +157,20 @@ impl Gateway {
 
     /// Files the answer among the mails, so that it is seen, found and kept like any; `false` = it was there before.
     fn keep_answer(&self, answer: &Answer, drawer: &str, why: &str, sales: Vec<SaleTask>) -> Result<bool, StoreError> {
-        let raw = Arc::new(as_mail(answer));
-        let digest = Digest::of(&raw);
-        if self.store().mail_by_digest(&digest)?.is_some() {
+        let content = Content::of(as_mail(answer));
+        if self.store().mail_by_digest(&content.digest())?.is_some() {
             return Ok(false);
         }
         let record = MailRecord {
             id: self.inner.numbers.mail()?,
-            digest,
+            digest: content.digest(),
             message_id: None,
             mailbox: MAILBOX.to_string(),
             from: MAILBOX.to_string(),
             subject: short(&answer.name),
             date: None,
             received_at: self.now(),
-            size: raw.len() as u64,
+            size: content.bytes().len() as u64,
             drawer: drawer.to_string(),
             reason: why.to_string(),
             partner: None,
@@ -181,8 +179,8 @@ impl Gateway {
             mapping: None,
             linked: Vec::new(),
         };
-        let fresh = Fresh::of(&Mail::parse(&raw), Arc::clone(&raw));
-        let task = Task { sales, mail: Some((taken(record, &raw), fresh)), ..Task::default() };
+        let fresh = Fresh::of(&Mail::parse(content.bytes()), content.shared());
+        let task = Task { sales, mail: Some((MailTaken { record, raw: Some(content) }, fresh)), ..Task::default() };
         for decided in self.settle(vec![task]) {
             match decided {
                 Ok(_) => {}

@@ -16,7 +16,7 @@ use crate::model::{
     Digest, Handing, MailId, Outcome, Recipient, Sale, SaleAbout, SaleOwed, SaleStatus, SaleWriter, Transmission,
     TransmissionId, TransmissionKind as Kind, TransmissionStatus,
 };
-use crate::store::TokenRecord;
+use crate::store::{Content, TokenRecord};
 
 /// Original mails above this are named but not attached.
 const ORIGINAL_BYTES_MAX: usize = 5 << 20;
@@ -30,7 +30,7 @@ pub(super) struct SaleLetterWriter<'a> {
     pub cause: Option<MailId>,
     pub written: RefCell<Vec<Written>>,
     /// Documents for the order system, to be kept with the commit.
-    pub blobs: RefCell<Vec<Vec<u8>>>,
+    pub blobs: RefCell<Vec<Content>>,
 }
 
 impl SaleWriter for SaleLetterWriter<'_> {
@@ -42,9 +42,9 @@ impl SaleWriter for SaleLetterWriter<'_> {
     }
 
     fn document(&mut self, what: Handing, sale: &Sale) -> Result<Digest, String> {
-        let bytes = document::document(what, sale, self.live)?;
-        let digest = Digest::of(&bytes);
-        self.blobs.borrow_mut().push(bytes);
+        let content = Content::of(document::document(what, sale, self.live)?);
+        let digest = content.digest();
+        self.blobs.borrow_mut().push(content);
         Ok(digest)
     }
 }
@@ -97,7 +97,7 @@ impl SaleLetterWriter<'_> {
             enclosures: self.enclosures(owed, sale, &letter, fresh.as_ref())?,
             headers: Vec::new(),
         };
-        let mime = outgoing.build(self.live.signer.as_ref()).map_err(|e| e.to_string())?;
+        let mime = Content::of(outgoing.build(self.live.signer.as_ref()).map_err(|e| e.to_string())?);
         let transmission = Transmission {
             id: owed.id,
             kind: owed.kind,
@@ -106,7 +106,7 @@ impl SaleLetterWriter<'_> {
             to,
             subject: words.subject,
             message_id: own_id,
-            content: Digest::of(&mime),
+            content: mime.digest(),
             order: Some(sale.order.clone()),
             response: None,
             created_at: self.now,

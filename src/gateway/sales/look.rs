@@ -84,7 +84,7 @@ impl Gateway {
         finding.linked = record.map(|record| record.linked).unwrap_or_default();
         for (linked, bytes) in read.fetched {
             finding.linked.push(linked);
-            finding.extra.blobs.push(bytes);
+            finding.extra.blobs.push(bytes.into());
         }
         let reading = read.reading;
         finding.mapping = reading.mapping.clone();

@@ -368,7 +368,7 @@ fn a_full_disk_is_told_and_waited_out() {
     let mut random = Rng::with_seed(1);
     let mut large = |n: u64| {
         let mut commit = work(n);
-        commit.blobs.push(std::iter::repeat_with(|| random.u8(..)).take(100_000).collect());
+        commit.blobs.push(std::iter::repeat_with(|| random.u8(..)).take(100_000).collect::<Vec<u8>>().into());
         commit
     };
     // The reserve is spent and work goes on with what it gave.

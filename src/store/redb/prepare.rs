@@ -12,7 +12,9 @@ use crate::model::{
     Alarm, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, ResponseId, Sale, Status, Timestamp,
     Transmission, TransmissionStatus,
 };
-use crate::store::{Commit, DossierChange, MailRecord, MailTaken, Result, StoreError, TokenRecord, sound, written};
+use crate::store::{
+    Commit, Content, DossierChange, MailRecord, MailTaken, Result, StoreError, TokenRecord, sound, written,
+};
 
 pub(super) struct Prepared {
     pub mails: Vec<Mail>,
@@ -77,20 +79,19 @@ impl Prepared {
     pub fn new(commit: Commit, folder: &Folder) -> Result<Prepared> {
         sound::check(&commit).map_err(StoreError::Invalid)?;
         let mut has_files = false;
-        let mut pack = |kind, digest: &Digest, bytes: Vec<u8>| -> Result<Vec<u8>> {
-            let packed = folder.pack(kind, digest, &bytes)?;
+        let mut pack = |kind, content: &Content| -> Result<Vec<u8>> {
+            let packed = folder.pack(kind, &content.digest(), content.bytes())?;
             has_files |= blobs::is_file(&packed);
             Ok(packed)
         };
         let mut mails = Vec::with_capacity(commit.mails.len());
         for MailTaken { record, raw } in commit.mails {
-            let raw = raw.map(|raw| pack(blobs::RAW, &record.digest, raw)).transpose()?;
+            let raw = raw.map(|raw| pack(blobs::RAW, &raw)).transpose()?;
             mails.push(Mail { written: written::write(&record)?, record, raw });
         }
         let mut packed = Vec::with_capacity(commit.blobs.len());
         for blob in commit.blobs {
-            let digest = Digest::of(&blob);
-            packed.push((digest, pack(blobs::BLOB, &digest, blob)?));
+            packed.push((blob.digest(), pack(blobs::BLOB, &blob)?));
         }
         let mut prepared = Prepared {
             mails,
