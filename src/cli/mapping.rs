@@ -76,8 +76,10 @@ enum Command {
         old: PathBuf,
         /// Another one.
         new: PathBuf,
-        /// Mails; the samples of both when none is given.
+        /// Mails or bare documents; the samples of both when none is given.
         mails: Vec<PathBuf>,
+        #[arg(long)]
+        json: bool,
     },
     /// Prints the JSON Schema of mapping files.
     Schema,
@@ -149,7 +151,7 @@ pub fn run(arguments: &Arguments, adapters: &Adapters, config: &Option<PathBuf>)
             let house = House::new(adapters, config)?;
             try_one(&house, file, mapping.as_deref(), &house.dir(dir), *explain, *json)
         }
-        Command::Diff { old, new, mails } => diff(&House::new(adapters, config)?, old, new, mails),
+        Command::Diff { old, new, mails, json } => diff(&House::new(adapters, config)?, (old, new), mails, *json),
         Command::New { partner, mails, orders, out, kind, layout } => {
             let house = House::new(adapters, config)?;
             let layout = layout.as_deref().unwrap_or(kind);
@@ -350,7 +352,12 @@ fn try_one(
     let chosen = match wanted {
         Some(path) if Path::new(path).is_file() => {
             let (mapping, found) = load_file(Path::new(path))?;
-            if mapping.is_none() {
+            if mapping.is_none() && as_json {
+                let refused =
+                    serde_json::json!({"v": 1, "mapping": null, "kind": null, "responses": [], "faults": found});
+                println!("{}", serde_json::to_string_pretty(&refused)?);
+                return Ok(COMPLAINTS);
+            } else if mapping.is_none() {
                 complain(&found);
                 return Ok(COMPLAINTS);
             }
@@ -384,16 +391,8 @@ fn try_one(
             }
         }
     };
-    let limits = Limits::default();
     let mail = is_mail(file, &raw).then(|| Mail::parse(&raw));
-    let name = file.file_name().map(|name| name.to_string_lossy().to_string()).unwrap_or_default();
-    let mut material = match &mail {
-        Some(mail) => Material::of_mail(mail, &limits, &reader),
-        None => Material::of_file(&name, &raw, &reader),
-    };
-    if mail.is_some() {
-        material.linked = samples::linked(file, &reader);
-    }
+    let material = material(file, &raw, mail.as_ref(), &reader);
     let reading = match &chosen {
         Some(mapping) => mails::read_with(mapping, &material),
         None => mails::read_material(&material, &library, house.partner_of(&material).as_ref()),
@@ -408,8 +407,25 @@ fn try_one(
     }
     if !as_json {
         complain(&faults);
+        if mail.is_none() && reading.mapping.is_none() {
+            eprintln!("postern: a document by itself has no sender: say by which mapping it is read (--mapping)");
+        }
     }
     Ok(if faults.is_empty() { DONE } else { COMPLAINTS })
+}
+
+/// A file as rules see it: a mail with what it links to, or a document by itself.
+fn material<'m>(
+    file: &Path,
+    raw: &'m [u8],
+    mail: Option<&'m Mail>,
+    reader: &'m mapping::material::Reader<'m>,
+) -> Material<'m> {
+    let name = file.file_name().map(|name| name.to_string_lossy().to_string()).unwrap_or_default();
+    let Some(mail) = mail else { return Material::of_file(&name, raw, reader) };
+    let mut material = Material::of_mail(mail, &Limits::default(), reader);
+    material.linked = samples::linked(file, reader);
+    material
 }
 
 fn drawn(reading: &MailReading, material: &Material<'_>) -> String {
@@ -429,7 +445,7 @@ fn drawn(reading: &MailReading, material: &Material<'_>) -> String {
     out
 }
 
-fn diff(house: &House, old: &Path, new: &Path, given: &[PathBuf]) -> anyhow::Result<u8> {
+fn diff(house: &House, (old, new): (&Path, &Path), given: &[PathBuf], as_json: bool) -> anyhow::Result<u8> {
     let mut both = Vec::new();
     for path in [old, new] {
         let (mapping, found) = load_file(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
@@ -446,25 +462,35 @@ fn diff(house: &House, old: &Path, new: &Path, given: &[PathBuf]) -> anyhow::Res
         files.sort();
         files.dedup();
     }
-    let mut different = 0;
+    let mut different = Vec::new();
     for file in &files {
         let raw = std::fs::read(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-        let mail = Mail::parse(&raw);
-        let limits = Limits::default();
+        let mail = is_mail(file, &raw).then(|| Mail::parse(&raw));
         let reader = |input: &Input<'_>| house.read(input);
-        let material = Material::of_mail(&mail, &limits, &reader);
+        let material = material(file, &raw, mail.as_ref(), &reader);
         let mut found = compare::mails(&mails::read_with(first, &material), &mails::read_with(second, &material));
         found.retain(|difference| difference.at != "mapping");
         if !found.is_empty() {
-            different += 1;
+            different.push((file, found));
+        }
+    }
+    if as_json {
+        let rows = different.iter().map(|(file, found)| {
+            let changes = found.iter().map(|d| serde_json::json!({"at": d.at, "old": d.old, "new": d.new}));
+            serde_json::json!({"file": file.display().to_string(), "changes": changes.collect::<Vec<_>>()})
+        });
+        let rows: Vec<Json> = rows.collect();
+        println!("{}", serde_json::json!({"v": 1, "mails": files.len(), "different": rows}));
+    } else {
+        for (file, found) in &different {
             println!("{}", file.display());
             for difference in found {
                 println!("  {difference}");
             }
         }
+        println!("{} of {} mails are read differently", different.len(), files.len());
     }
-    println!("{different} of {} mails are read differently", files.len());
-    Ok(if different == 0 { DONE } else { COMPLAINTS })
+    Ok(if different.is_empty() { DONE } else { COMPLAINTS })
 }
 
 fn new(

@@ -47,6 +47,11 @@ pub fn decode_bytes(bytes: &[u8], declared: Option<&str>) -> String {
     guess(bytes).decode_without_bom_handling(bytes).0.into_owned()
 }
 
+/// Whether bytes look like UTF-16 without a byte order mark.
+pub(super) fn is_wide(bytes: &[u8]) -> bool {
+    wide(bytes).is_some()
+}
+
 /// UTF-16 without a mark shows as a zero byte at every other place.
 fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = bytes.get(..bytes.len().min(512)).unwrap_or_default();

@@ -39,6 +39,9 @@ impl Reader<'_> {
         let (name, bytes, limits) = (input.name, input.bytes, self.limits);
         if let Some(part) = self.refused(input, depth) {
             self.parts.push(part);
+        } else if is_signature(input) {
+            // What it signs stands beside it, or once more within.
+            self.parts.push(Part::new(Kind::Other, name));
         } else if is_pdf(bytes) {
             let mut read = pdf::read(name, bytes, limits);
             if !limits.ocr.is_zero() && read.part.faults.iter().any(|fault| fault.code == "SCANNED") {
@@ -67,11 +70,11 @@ impl Reader<'_> {
                     let name = name.strip_suffix(".p7m").unwrap_or(name);
                     self.read(&Input { name, media_type: "", bytes: &inner }, depth + 1);
                 }
-                signed::Content::Encrypted => {
-                    let part =
-                        Part::faulty(Kind::Other, name, "ENCRYPTED", "it is encrypted with S/MIME and needs a key");
-                    self.parts.push(part);
+                signed::Content::Encrypted(with) => {
+                    let message = format!("it is encrypted with {with} and needs a key");
+                    self.parts.push(Part::faulty(Kind::Other, name, "ENCRYPTED", message));
                 }
+                signed::Content::Signature => self.parts.push(Part::new(Kind::Other, name)),
             }
         } else if bytes.starts_with(b"{\\rtf") {
             let mut part = match rtf::read(bytes) {
@@ -219,6 +222,13 @@ fn picture(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// What bytes are when they are not text: the kind that their beginning shows, or just bytes.
+/// By its name or declared type; the bytes tell of others.
+fn is_signature(input: &Input<'_>) -> bool {
+    let media_type = input.media_type.to_ascii_lowercase();
+    ["application/pkcs7-signature", "application/x-pkcs7-signature"].iter().any(|kind| media_type.starts_with(kind))
+        || input.name.to_ascii_lowercase().ends_with(".p7s")
+}
+
 fn unreadable(bytes: &[u8]) -> Option<String> {
     let sample = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
     if sample.starts_with(&[0xff, 0xfe]) || sample.starts_with(&[0xfe, 0xff]) {
@@ -226,9 +236,7 @@ fn unreadable(bytes: &[u8]) -> Option<String> {
     }
     let zeros = sample.iter().filter(|byte| **byte == 0).count();
     let controls = sample.iter().filter(|byte| matches!(**byte, 1..=8 | 14..=26 | 28..=31)).count();
-    // UTF-16 without a mark has a zero at every other place.
-    let wide = zeros * 10 > sample.len() * 3 && zeros * 10 < sample.len() * 7;
-    if wide || zeros == 0 && controls * 20 <= sample.len() {
+    if charset::is_wide(sample) || zeros == 0 && controls * 20 <= sample.len() {
         return None;
     }
     Some(match infer::get(bytes) {

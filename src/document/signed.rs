@@ -1,11 +1,14 @@
-//! Opaque signatures (`.p7m`): the document within, not checked, only unwrapped (RFC 5652).
+//! Signatures: the document within an opaque one (`.p7m`), not checked, only unwrapped (RFC 5652); one that stands
+//! beside what it signs (`.p7s`, OpenPGP) says nothing to a reader.
 
 /// What a p7m holds.
 #[derive(Debug, PartialEq)]
 pub(super) enum Content {
     Document(Vec<u8>),
     /// Enveloped: nobody without the key reads it.
-    Encrypted,
+    Encrypted(&'static str),
+    /// Of something that stands elsewhere.
+    Signature,
 }
 
 const SIGNED: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
@@ -19,6 +22,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Content> {
     }
     use base64::Engine as _;
     let text = std::str::from_utf8(bytes.get(..bytes.len().min(48 << 20))?).ok()?;
+    match text.trim_start() {
+        text if text.starts_with("-----BEGIN PGP SIGNATURE-----") => return Some(Content::Signature),
+        text if text.starts_with("-----BEGIN PGP MESSAGE-----") => return Some(Content::Encrypted("OpenPGP")),
+        _ => {}
+    }
     if !text.starts_with("-----BEGIN") && !text.starts_with("MI") {
         return None;
     }
@@ -36,7 +44,7 @@ fn unwrapped(bytes: &[u8]) -> Option<Content> {
     let mut fields = Fields(info.content(bytes)?);
     let kind = fields.next(0x06)?;
     if kind == ENVELOPED {
-        return Some(Content::Encrypted);
+        return Some(Content::Encrypted("S/MIME"));
     }
     if kind != SIGNED {
         return None;
@@ -46,6 +54,9 @@ fn unwrapped(bytes: &[u8]) -> Option<Content> {
     data.next(0x31)?;
     let mut inner = Fields(data.next(0x30)?);
     inner.next(0x06)?;
+    if inner.0.is_empty() {
+        return Some(Content::Signature);
+    }
     let wrapped = inner.next(0xa0)?;
     let mut out = Vec::new();
     octets(wrapped, &mut out, 0)?;
@@ -149,7 +160,12 @@ mod tests {
         // Cut into pieces with lengths that only end marks tell.
         let pieces = [&[0x24, 0x80][..], &wrap(0x04, b"<Or"), &wrap(0x04, b"der/>"), &[0, 0]].concat();
         assert_eq!(read(&p7m(SIGNED, &pieces)), Some(Content::Document(b"<Order/>".to_vec())));
-        assert_eq!(read(&p7m(ENVELOPED, b"")), Some(Content::Encrypted));
+        assert_eq!(read(&p7m(ENVELOPED, b"")), Some(Content::Encrypted("S/MIME")));
+        let alone = wrap(0x30, &wrap(0x06, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01]));
+        let detached = wrap(0x30, &[wrap(0x02, &[1]), wrap(0x31, &[]), alone].concat());
+        let detached = wrap(0x30, &[wrap(0x06, SIGNED), wrap(0xa0, &detached)].concat());
+        assert_eq!(read(&detached), Some(Content::Signature));
+        assert_eq!(read(b"-----BEGIN PGP SIGNATURE-----\n\niQEz\n"), Some(Content::Signature));
         for end in 0..plain.len() {
             let _ = read(&plain[..end]);
         }

@@ -202,7 +202,11 @@ impl Target<'_> {
                 0x3707 => file.name = text(),
                 0x3704 | 0x3001 if file.name.is_empty() => file.name = text(),
                 0x370e => file.media_type = text(),
-                0x3701 if file.bytes.is_empty() || embedded(value).is_some() => file.bytes = value.to_vec(),
+                // An object begins with 16 bytes that say of which class it is.
+                0x3701 if file.bytes.is_empty() || embedded(value).is_some() => {
+                    let object = value.get(16..).filter(|_| kind & 0xfff == 0x0d && embedded(value).is_none());
+                    file.bytes = object.unwrap_or(value).to_vec();
+                }
                 _ => {}
             },
         }

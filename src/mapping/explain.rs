@@ -37,7 +37,7 @@ pub fn draw(reading: &Reading, part: &Part) -> String {
     marks.sort_by_key(|mark| (mark.row, mark.from));
     let mut out = format!("{} by {}\n", reading.part, reading.mapping);
     for (line, field, said) in elsewhere {
-        out.push_str(&format!("  {} = {}  ({}; {})\n", name(line, field), said.value, said.rule, said.place));
+        out.push_str(&told(line, field, said));
     }
     let width = view.rows.len().to_string().len().max(3);
     let mut next = marks.iter().peekable();
@@ -69,9 +69,16 @@ pub fn list(reading: &Reading) -> String {
         .enumerate()
         .flat_map(|(number, line)| line.iter().map(move |(field, said)| (Some(number), *field, said)));
     for (line, field, said) in head.chain(lines) {
-        out.push_str(&format!("  {} = {}  ({}; {})\n", name(line, field), said.value, said.rule, said.place));
+        out.push_str(&told(line, field, said));
     }
     out
+}
+
+/// A value with its rule and, where it stands somewhere, its place.
+fn told(line: Option<usize>, field: Field, said: &Said) -> String {
+    let place = said.place.to_string();
+    let place = if place.is_empty() { String::new() } else { format!("; {place}") };
+    format!("  {} = {}  ({}{place})\n", name(line, field), said.value, said.rule)
 }
 
 fn name(line: Option<usize>, field: Field) -> String {

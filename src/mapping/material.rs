@@ -110,17 +110,23 @@ impl File<'_> {
                 .get(..1_024.min(self.bytes.len()))
                 .is_some_and(|head| head.windows(magic.len()).any(|w| w == magic))
         };
-        let archive = ends(&[".zip", ".dat", ".p7m"]) || starts(b"PK\x03\x04");
+        // What may hold anything: archives, mails as Outlook writes and saves them, what is signed.
+        let archive = ends(&[".zip", ".dat", ".p7m"])
+            || starts(b"PK\x03\x04")
+            || starts(b"\x78\x9f\x3e\x22")
+            || starts(b"\xd0\xcf\x11\xe0")
+            || self.media_type.ends_with("pkcs7-mime");
+        let rich = starts(b"{\\rtf");
         match kind {
             Kind::Pdf => starts(b"%PDF") || ends(&[".pdf"]) || archive,
-            Kind::Xlsx => archive || ends(&[".xls", ".ods", ".xlsb"]) || starts(b"\xd0\xcf\x11\xe0"),
+            Kind::Xlsx => archive || ends(&[".xls", ".ods", ".xlsb"]),
             Kind::Csv => ends(&[".csv", ".tsv", ".txt"]) || self.media_type.contains("csv") || archive,
-            Kind::Html => ends(&[".html", ".htm", ".xhtml"]) || self.media_type.contains("html") || archive,
+            Kind::Html => ends(&[".html", ".htm", ".xhtml"]) || self.media_type.contains("html") || archive || rich,
             Kind::Xml => {
                 ends(&[".xml"]) || self.media_type.contains("xml") || starts(b"<?xml") || starts(b"%PDF") || archive
             }
             Kind::Text => {
-                ends(&[".txt", ".text", ".asc", ".md"]) || self.media_type.starts_with("text/plain") || archive
+                ends(&[".txt", ".text", ".asc", ".md"]) || self.media_type.starts_with("text/plain") || archive || rich
             }
             _ => true,
         }

@@ -85,8 +85,9 @@ pub fn ids(position: &Position) -> Vec<&str> {
     all.into_iter().filter_map(|id| id.as_deref()).filter(|id| !id.trim().is_empty()).collect()
 }
 
-/// The order that a mail answers: named by number, else the one most of whose products it names.
-pub fn order_of<'a>(material: &Material<'_>, orders: &'a [Order]) -> Option<&'a Order> {
+/// The order that a mail answers: named by number (`true`), else the one most of whose products it names, and
+/// half of them at least.
+pub fn order_of<'a>(material: &Material<'_>, orders: &'a [Order]) -> Option<(&'a Order, bool)> {
     let mut words: BTreeMap<String, usize> = BTreeMap::new();
     let bodies = material.text.iter().chain(material.html.iter());
     let attached = material.files.iter().flat_map(|file| material.parts(file));
@@ -95,21 +96,12 @@ pub fn order_of<'a>(material: &Material<'_>, orders: &'a [Order]) -> Option<&'a 
     }
     let subject = material.subject.split(|c: char| c.is_whitespace() || matches!(c, '/' | '(' | ')' | ','));
     words.extend(subject.map(|word| (bare(word), 1)));
-    let score = |order: &Order| {
-        let number = usize::from(words.contains_key(&words::plain(order.order_number.as_str()))) * 1_000;
-        number
-            + order
-                .positions
-                .iter()
-                .filter(|position| ids(position).iter().any(|id| words.contains_key(&words::plain(id))))
-                .count()
-    };
-    orders
-        .iter()
-        .map(|order| (score(order), order))
-        .filter(|(score, _)| *score > 0)
-        .max_by_key(|(score, _)| *score)
-        .map(|(_, order)| order)
+    let has = |word: &str| words.contains_key(&words::plain(word));
+    let named =
+        |order: &Order| order.positions.iter().filter(|position| ids(position).iter().any(|id| has(id))).count();
+    let scored = orders.iter().map(|order| (has(order.order_number.as_str()), named(order), order));
+    let (number, products, order) = scored.max_by_key(|(number, products, _)| (*number, *products))?;
+    (number || products > 0 && products * 2 >= order.positions.len()).then_some((order, number))
 }
 
 /// Whether words say what the order says of a field; `None`: the order does not know.

@@ -89,6 +89,7 @@ pub fn learn_kind(
     let mails: Vec<Mail> = examples.iter().map(|example| Mail::parse(&example.raw)).collect();
     let limits = Limits::default();
     let mut cases = Vec::new();
+    let mut doubts = Vec::new();
     for (mail, example) in mails.iter().zip(examples) {
         let material = Material::of_mail(mail, &limits, reader);
         if material.from.is_none() {
@@ -102,8 +103,18 @@ pub fn learn_kind(
             ));
         }
         let order = case::order_of(&material, orders);
+        match order {
+            Some((order, false)) => doubts.push(format!(
+                "{}: it names none of the orders; order {} has most of its products",
+                example.name, order.order_number
+            )),
+            None if !orders.is_empty() => {
+                doubts.push(format!("{}: none of the orders is the one it answers", example.name))
+            }
+            _ => {}
+        }
         let day = mail.date.map(|date| date.to_zoned(TimeZone::UTC).date());
-        cases.push(Case { material, order, day });
+        cases.push(Case { material, order: order.map(|order| order.0), day });
     }
     let mut best: Option<(f64, Draft, Mapping, Agreement, Vec<String>)> = None;
     let mut complaints = Vec::new();
@@ -126,9 +137,11 @@ pub fn learn_kind(
         }
     }
     let Some((_, mut draft, mapping, agreement, mut report)) = best else {
-        let why = complaints.first().map(|complaint| format!(": {complaint}")).unwrap_or_default();
+        doubts.extend(complaints.first().cloned());
+        let why = if doubts.is_empty() { String::new() } else { format!(" ({})", doubts.join("; ")) };
         return Err(format!("no order number, product or label was found in the mails{why}"));
     };
+    report.splice(0..0, doubts);
     let is_draft = cases.iter().any(|case| case.order.is_none()) || agreement.positions.share() < 0.5;
     if is_draft {
         draft.status = Some("draft");
