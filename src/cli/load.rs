@@ -23,6 +23,10 @@ pub struct LoadArgs {
     /// Do not measure the chain without work.
     #[arg(long)]
     no_empty: bool,
+    /// The size of the mails that the chain without work sends; without it, that of the gateway's own mails: what a
+    /// mail of another size costs the servers is no work of the gateway.
+    #[arg(long, value_name = "BYTES")]
+    empty_bytes: Option<usize>,
     #[arg(long)]
     json: bool,
 }
@@ -52,9 +56,18 @@ pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> an
         let gateway = client::open(adapters, loaded.clone())?;
         eprintln!("writing {} mails ...", args.mails);
         let mut empty: Option<Measured> = None;
+        let mut letter_bytes = None;
         if !args.no_empty {
+            // A few mails tell how large the gateway's letters are.
+            let (from, until) = (2 * args.mails, 2 * args.mails + load::PROBE);
+            load::register(&gateway, from, until)?;
+            fill.fill(from, until)?;
+            load::run_gateway(&gateway, mailbox()?, Arc::clone(&relay), connections, load::PROBE).await?;
+            let bytes = args.empty_bytes.map_or_else(|| load::letter_bytes(&gateway), Ok)?;
             fill.fill(args.mails, 2 * args.mails)?;
-            empty = Some(load::run_empty(Arc::clone(gateway.store()), mailbox()?, Arc::clone(&relay), connections, &to, args.mails).await?);
+            let sending = load::Sending { relay: Arc::clone(&relay), connections, to, bytes };
+            empty = Some(load::run_empty(Arc::clone(gateway.store()), mailbox()?, sending, args.mails).await?);
+            letter_bytes = Some(bytes);
         }
         load::register(&gateway, 0, args.mails)?;
         fill.fill(0, args.mails)?;
@@ -62,13 +75,14 @@ pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> an
         let counts = gateway.store().counts()?;
         let ratio = empty.as_ref().map(|empty| (measured.mails_per_second / empty.mails_per_second * 1_000.0).round() / 1_000.0);
         if args.json {
-            println!("{}", serde_json::to_string_pretty(&json!({"v": 1, "gateway": measured, "empty_chain": empty, "ratio": ratio, "responses": counts.responses, "mails": counts.mails}))?);
+            println!("{}", serde_json::to_string_pretty(&json!({"v": 1, "gateway": measured, "empty_chain": empty, "ratio": ratio, "empty_chain_mail_bytes": letter_bytes, "responses": counts.responses, "mails": counts.mails}))?);
         } else {
             let tell = |name: &str, m: &Measured| {
                 println!("{name:<12} {:>7} mails in {:>7.2} s  {:>7} mails/s  {:>6.3} CPU s per 1,000  peak {:>6.1} MiB", m.mails, m.seconds, m.mails_per_second, m.cpu_seconds_per_1000, m.peak_mib);
             };
             if let Some(empty) = &empty {
                 tell("empty chain", empty);
+                println!("             each mail it sends has {} bytes", letter_bytes.unwrap_or(0));
             }
             tell("gateway", &measured);
             if let Some(ratio) = ratio {

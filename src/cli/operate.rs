@@ -8,6 +8,9 @@ use super::{Adapters, client, view};
 use crate::gateway::desk::Request;
 use crate::model::AlarmId;
 
+/// How often the bar of a backup moves.
+const BAR_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
+
 #[derive(Args, Debug)]
 pub struct StatusArgs {
     #[arg(long)]
@@ -197,8 +200,38 @@ pub fn audit(args: AuditArgs, adapters: &Adapters, config: &Option<PathBuf>) -> 
 
 pub fn backup(args: BackupArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
     let to = std::path::absolute(&args.to)?;
-    let reply = client::ask(adapters, config, Request::Backup { to })?;
+    let data = client::load(config)?.data_dir();
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    let reply = std::thread::scope(|scope| {
+        let (data, copy) = (&data, &to);
+        scope.spawn(move || watch_copy(data, copy, &end));
+        let reply = client::ask(adapters, config, Request::Backup { to: to.clone() });
+        drop(ended);
+        reply
+    })?;
     Ok(client::show(&reply, args.json, |value| format!("written to {}", view::word(&value["to"]))))
+}
+
+/// Draws how much of the data has arrived in the copy, until `end`. The copy is packed anew: it may end before all.
+fn watch_copy(data: &std::path::Path, to: &std::path::Path, end: &std::sync::mpsc::Receiver<()>) {
+    let bar = indicatif::ProgressBar::new(size_of(data)).with_style(super::bar_style()).with_message("backing up");
+    let mut unfinished = to.as_os_str().to_owned();
+    unfinished.push(".new");
+    while end.recv_timeout(BAR_EVERY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        bar.set_position(size_of(std::path::Path::new(&unfinished)));
+    }
+    bar.finish_and_clear();
+}
+
+/// The bytes in a folder and in its folders; what cannot be read counts nothing.
+fn size_of(folder: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(kind) if kind.is_dir() => size_of(&entry.path()),
+        Ok(kind) => kind.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 pub fn reload(adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {

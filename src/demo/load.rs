@@ -14,13 +14,16 @@ use super::partners::{Answer, AnswerLine, Writing};
 use super::sandbox::Sandbox;
 use crate::gateway::Gateway;
 use crate::gateway::desk::Request;
-use crate::store::{Commit, MailRecord, MailTaken, Store};
+use crate::store::{Commit, MailRecord, MailTaken, Store, TransmissionFilter};
 use crate::wire::{Batch, Body, Drawer, Envelope, Mailbox, Relay};
 
 /// Orders registered in one request.
 const ORDERS_AT_ONCE: usize = 1_000;
 /// Nothing happened for so long: the run has failed.
 const STILL_MAX: Duration = Duration::from_secs(60);
+
+/// Mails that tell how large the gateway's letters are; their responses stay in the counts.
+pub const PROBE: usize = 20;
 
 /// Where the mails are put before a run.
 pub enum Fill {
@@ -224,21 +227,41 @@ pub async fn run_gateway(
     Ok(measured)
 }
 
+/// How the chain without work sends.
+pub struct Sending {
+    pub relay: Arc<dyn Relay>,
+    pub connections: usize,
+    pub to: String,
+    /// Of each mail.
+    pub bytes: usize,
+}
+
+/// The mean size of the mails that the gateway wrote.
+pub fn letter_bytes(gateway: &Gateway) -> anyhow::Result<usize> {
+    let written = gateway.store().transmissions(&TransmissionFilter { limit: PROBE, ..Default::default() })?;
+    let mut sum = 0;
+    for transmission in &written {
+        sum += gateway.store().blob(&transmission.content)?.map_or(0, |mime| mime.len());
+    }
+    Ok(sum / written.len().max(1))
+}
+
 /// The chain without any work: fetch, one durable write, send one mail, move.
 pub async fn run_empty(
     store: Arc<dyn Store>,
     mut mailbox: Box<dyn Mailbox>,
-    relay: Arc<dyn Relay>,
-    connections: usize,
-    to: &str,
+    sending: Sending,
     count: usize,
 ) -> anyhow::Result<Measured> {
     use futures_util::StreamExt as _;
+    let Sending { relay, connections, to, bytes } = sending;
     let (began, cpu) = started();
     let mut taken = 0;
-    let envelope = Envelope { from: to.to_string(), to: vec![to.to_string()] };
-    let message: Arc<[u8]> =
-        format!("From: <{to}>\r\nTo: <{to}>\r\nSubject: empty\r\n\r\n{}\r\n", "x".repeat(600)).into_bytes().into();
+    let envelope = Envelope { from: to.clone(), to: vec![to.clone()] };
+    let head = format!("From: <{to}>\r\nTo: <{to}>\r\nSubject: empty\r\n\r\n");
+    let line = format!("{}\r\n", "x".repeat(74));
+    let lines = bytes.saturating_sub(head.len()).div_ceil(line.len()).max(1);
+    let message: Arc<[u8]> = (head + &line.repeat(lines)).into_bytes().into();
     let mut sending = tokio::task::JoinSet::new();
     while taken < count {
         let batch = mailbox.fetch(Batch::default()).await?;

@@ -482,7 +482,8 @@ impl Gateway {
 
     /// After a commit is on disk: tell whoever watches, wake whoever has work.
     fn landed(&self, task: &Task, done: &[Decided], wake: &Wake) {
-        if let Some((taken, _)) = &task.mail {
+        let watched = self.is_watched();
+        if let Some((taken, _)) = task.mail.as_ref().filter(|_| watched) {
             let r = &taken.record;
             self.tell(News::MailTaken {
                 mail: r.id,
@@ -497,7 +498,9 @@ impl Gateway {
         for ((number, _), decided) in task.inputs.iter().zip(done) {
             for (response, step) in &decided.walked {
                 tracing::debug!(order = %number, %response, step = %step.step, to = %step.to, "walked");
-                self.tell(News::Walked { order: number.clone(), response: *response, step: step.clone() });
+                if watched {
+                    self.tell(News::Walked { order: number.clone(), response: *response, step: step.clone() });
+                }
             }
         }
         for sale in done.iter().filter_map(|decided| decided.sale.as_ref()) {
