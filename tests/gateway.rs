@@ -5,7 +5,7 @@
 
 mod house;
 
-use house::House;
+use house::{House, Out};
 use postern::gateway::desk::{Act, Request, TransmissionAction};
 use postern::model::{TransmissionKind as Kind, TransmissionStatus};
 
@@ -235,16 +235,25 @@ fn refused_transmissions_wait_for_a_person() {
         "TRANSMISSION_STUCK"
     );
     *house.relay.refuse.lock().unwrap() = None;
+    // The operators hear of it as long as it stands, and that it is over.
+    let told = || house.out().into_iter().filter(|o| o.to == ["ops@shop.example"]).collect::<Vec<_>>();
+    let about = |mails: &[Out]| mails.iter().filter(|o| o.mail.readable().contains(&t.id.to_string())).count();
+    told();
+    house.wait(25);
+    assert_eq!(about(&told()), 1, "a reminder");
     let reply = house.ask(Request::TransmissionAct { id: t.id, action: TransmissionAction::Resend, by: "test".into() });
     assert!(reply.ok, "{reply:?}");
+    let out = house.out();
     assert!(
-        house
-            .out()
-            .iter()
-            .any(|o| o.to == ["responses@shop.example"] && o.mail.message_id.as_deref() == Some(&t.message_id))
+        out.iter().any(|o| o.to == ["responses@shop.example"] && o.mail.message_id.as_deref() == Some(&t.message_id))
     );
+    let ops: Vec<Out> = out.into_iter().filter(|o| o.to == ["ops@shop.example"]).collect();
+    assert_eq!(about(&ops), 1, "it is over");
     let t = house.transmissions("4711").remove(0);
     assert_eq!((t.status, t.attempts.len()), (TransmissionStatus::Transmissioned, 4));
+    assert_eq!(house.ask(Request::Alarms { open_only: true, limit: 10 }).value["alarms"].as_array().unwrap().len(), 0);
+    house.wait(25);
+    assert!(told().is_empty(), "nobody is reminded of what is over");
 }
 
 /// What a person does must work, be audited and be refused with a reason where it cannot be.

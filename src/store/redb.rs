@@ -51,7 +51,8 @@ const UNFINISHED: &str = "postern.redb.new";
 /// What can be set; the defaults serve a gateway of any size.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Memory for pages of the database. More makes reading large stores faster.
+    /// Memory for pages of the database. More makes reading large stores faster; what is not in it is mostly in the
+    /// system's own cache of the file, so that a small one serves.
     pub cache_bytes: usize,
     /// The reserve on disk; 0 = none.
     pub ballast_bytes: u64,
@@ -66,7 +67,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            cache_bytes: 16 << 20,
+            cache_bytes: 6 << 20,
             ballast_bytes: 16 << 20,
             inline_bytes_max: 256 << 10,
             group_commits_max: 256,
