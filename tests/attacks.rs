@@ -1,7 +1,55 @@
 //! What attackers and robots try by mail, as tables: every counter-measure has rows that fail without it.
 //!
 //! Here is what can be judged by the mail alone (origin, tokens, quotations, robots); what needs orders and
-//! partners is tested where these are known.
+//! partners is tested where these are known. Each counter-measure was taken out by hand, one after the other, and the test
+//! beside it failed:
+//!
+//! | threat | counter-measure | fails without it |
+//! |---|---|---|
+//! | **Who decides** |  |  |
+//! | a reply on the thread alone, without the token | a decision takes the token of its question | `conversation::tokens_and_replies_cannot_be_used_again_or_by_others` |
+//! | the token of somebody else, forwarded or found | a token is bound to its recipient; so is a digest's | `conversation::tokens_and_replies_...`, `conversation::a_digest_is_answered_line_by_line`, `tokens_do_not_cross` |
+//! | yesterday's token | used, expired and older versions are good for nothing | `conversation::a_token_is_good_for_one_decision`, `journeys` |
+//! | who was never asked; a question that expired or is decided | the process looks again at approver, version and state | `journeys`, `conversation::tokens_and_replies_...` |
+//! | tokens read from the store | only fingerprints are stored | `mail::token::tests::a_token_is_good_for_one_thing` |
+//! | a decline by mistake | recalls are held back; UNDO by the same approver, in time | `conversation::a_decline_is_undone_by_reply` |
+//! | **Who really wrote it** |  |  |
+//! | a decision, a digest's answer, a response, a recall's answer, an absence without proof | each asks for proof by its policy | `origin::decisions_are_proved_by_our_own_check`, `conversation::a_digest_...`, `origin::responses_are_held_to_what_their_domain_says`, `conversation::answers_of_partners_are_held_to_their_origin`, `conversation::absent_approvers_are_replaced` |
+//! | forged results: another server's, below ours, in comments and strings, spoilt, of another domain | the grammar read whole or not at all; the topmost field of the pinned server; the domain that it names | `origin_matrix`, `several_fields_of_our_server` |
+//! | results that our server lets pass | counted, warned of | `origin::results_that_our_server_did_not_strip_are_told` |
+//! | two From fields, a From that reads two ways, another's identity under a signature | one author, readable one way | `origin_matrix`, `broken_headers_are_not_believed` |
+//! | display names and look-alike domains | measured by the domains that matter | `origin_matrix` |
+//! | a second From, Reply-To or Subject above a signature | each field is signed once more than it stands there | `mail::own_check::tests::signatures_hold_or_not`, `servers::what_arrives_is_signed_and_complete` |
+//! | the check of another domain; SPF by a Received of anybody; a seal of anybody | only the From domain; the topmost Received of our server; named sealers | `mail::trust::tests::our_own_check_and_sealed_chains`, `mail::own_check::tests::spf_counts_by_our_own_servers_word`, `origin::seals_of_known_forwarders_count` |
+//! | DNS that is silent | neither believed nor refused; looked at again, for a day | `origin::silent_dns_defers`, `origin::what_cannot_be_checked_for_a_day_is_not_proved` |
+//! | **What was said** |  |  |
+//! | quoted words | only new text counts: attributions, header blocks, clients' containers | `quoted_decisions_decide_nothing` |
+//! | conditions, verbs within sentences, contradictions | one whole-line command; anything else decides nothing | `mail::decision::tests::what_decides_and_what_does_not`, `mail::decision::digest::tests::lines_find_their_questions` |
+//! | **Whose order it is** |  |  |
+//! | partner B answers a request or recall of A | an answer counts from who was asked, at the gateway and in the process | `conversation::the_fill_in_block_comes_back_as_people_send_it`, `conversation::partners_cannot_answer_for_each_other`, `journeys` |
+//! | a response to an order of others | it is faulty and changes nothing | `journeys` |
+//! | asking for orders of others | an order of others looks like none; lines of others are not told | `letters::an_order_of_others_looks_like_no_order`, `letters::partners_see_nothing_of_the_house` |
+//! | **Programs** |  |  |
+//! | robots that decide or are answered | marks, receipts, bounces, lists, subjects in many languages | `robots_decide_nothing`, `conversation::robots_get_no_answer`, `conversation::bounces_come_back_to_their_transmission` |
+//! | loops, with unmarked programs, over restarts | answers an hour and explanations an order, counted from the store | `conversation::answers_are_capped`, `conversation::unmarked_robots_come_to_rest`, `conversation::a_restart_does_not_feed_a_loop` |
+//! | programs that answer us | our mails say that a machine wrote them | `mail::encode::tests::what_is_built_is_what_is_read`, `servers::two_gateways_that_write_to_each_other_come_to_rest` |
+//! | bounces and absences of mails we never sent | Message-IDs that cannot be guessed | `conversation::bounces_come_back_to_their_transmission` |
+//! | an absence that names a stranger as delegate | delegates are of the house | `conversation::absent_approvers_are_replaced` |
+//! | **Again and again** |  |  |
+//! | replays in other bytes; a forger who is first | the same words are a duplicate; one that was refused silences nobody | `gateway::copies_do_nothing_twice`, `origin::decisions_are_proved_by_our_own_check` |
+//! | the same bytes again, UIDs given anew | known by digest, in the ledger's own commit; keys carry their UIDVALIDITY | `store::redb_keeps_the_contract`, `sandbox::imap::keys_of_another_validity_file_nothing` |
+//! | **On the wire** |  |  |
+//! | a tagged NO taken for success; an answer to another command | the tagged status of the own tag | `sandbox::imap_faults::every_script_ends_as_in_calm_weather`, `sandbox::cuts` |
+//! | answers without end, nested without end; a mail that cannot be had | bytes and brackets are counted; given up after two refusals and put to Review | `sandbox::imap_faults::every_script_...`, `wire::imap::guard::tests::depth_counts_outside_literals_and_quotes` |
+//! | answers slipped in before TLS, to us and to our listener; capabilities from before | refused, forgotten | `sandbox::starttls`, `wire::inlet::tests::starttls_protects_and_forgets` |
+//! | commands in folder names; SMTP smuggling; header injection | quoting; every line end CRLF; no line end in a value | `sandbox::imap::folders_have_peoples_names`, `wire::smtp::body::tests::line_ends_are_crlf`, `mail::encode::tests::nothing_can_be_injected` |
+//! | an open inlet | recipients are named | `wire::inlet::tests::refusals` |
+//! | secrets in logs, refresh tokens in the clear | secrets show as stars; https but on loopback | `wire::login::tests::secrets_do_not_show`, `sandbox::secrets`, `wire::login::tests::refresh_needs_https` |
+//! | **What a document holds** |  |  |
+//! | parts, mails and tags nested without end | counted before anything is built | `mail::decode::tests::hostile_mails_are_faults`, `mail::html::tests::nesting_costs_nothing` |
+//! | XML that explodes; sheets and PDFs that do | no declarations, depths and counts; a process of its own with ceilings | `standard::tests::ubl::hostile_and_broken_xml`, `documents::bombs_do_no_harm` |
+//! | links inwards, to other hosts, by redirect, pages without end | listed hosts, public addresses, each hop checked, bytes counted | `wire::web::tests`, `links` |
+//! | HTML and markup in values | values are escaped | `letters::hostile_values_stay_values`, `letters::hostile_orders_stay_values` |
 
 use postern::mail::decision::{Kind, decide_mail};
 use postern::mail::token::{Bound, Carrier, Secret, Tagging, Token, find};
@@ -159,6 +207,8 @@ const FROM: &[(&str, Option<bool>, &str)] = &[
     ("none", Some(false), "Sender: anna@shop.example"),
     ("two fields", Some(false), "From: anna@shop.example\nFrom: eve@evil.example"),
     ("two fields, one with a blank", Some(false), "From: anna@shop.example\nFrom : eve@evil.example"),
+    ("two fields, one empty", Some(false), "From: anna@shop.example\nFrom: "),
+    ("two fields, one a name alone", Some(false), "From: anna@shop.example\nFrom: Eve"),
     ("two addresses", Some(false), "From: anna@shop.example, eve@evil.example"),
     ("two addresses of one domain", Some(false), "From: anna@shop.example, bob@shop.example"),
     ("empty", Some(false), "From: "),

@@ -588,6 +588,46 @@ fn partners_cannot_answer_for_each_other() {
     assert_eq!(house.reply(&recall, "ab@nord.example", "TOO LATE").drawer, "recall-answer");
 }
 
+/// Whoever finds yesterday's mail must not go on deciding with it: what is still open is decided with the mail that says so.
+#[test]
+fn a_token_is_good_for_one_decision() {
+    let house = House::new();
+    let (anna, _) = asked(&house, "4711");
+    house.reply(&anna, "anna@shop.example", "APPROVE 10");
+    let partly = house.out_to("anna@shop.example");
+    let again = house.reply(&anna, "anna@shop.example", "APPROVE 20");
+    assert_eq!(again.drawer, "decision", "{}", again.reason);
+    assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"], "the first token is used up");
+    let told = house.out_to("anna@shop.example").mail.text.unwrap();
+    assert!(told.contains("nothing was changed"), "{told}");
+    house.reply(&partly, "anna@shop.example", "APPROVE 20");
+    assert_eq!(house.statuses("4711"), ["CLOSED"]);
+}
+
+/// Whoever knows a partner's address must not answer recalls and requests in the partner's name.
+#[test]
+fn answers_of_partners_are_held_to_their_origin() {
+    let strict = house::CONFIG.replace("response_trust = \"off\"", "response_trust = \"require\"");
+    let house = House::with(&strict);
+    house.order("4711");
+    let proof = PROOF.replace("DOMAIN", "nord.example") + "\n";
+    let unproved = house.confirm("nord", "4711", DEAR);
+    assert_eq!(unproved.drawer, "stranger", "{}", unproved.reason);
+    house.feed(&format!("{proof}{}", house.confirmation("nord", "4711", DEAR, "")));
+    let anna = house.out().into_iter().find(|one| one.to == ["anna@shop.example"]).unwrap();
+    house.reply(&anna, "anna@shop.example", "DECLINE");
+    let recall = house.out().into_iter().find(|one| one.to == ["ab@nord.example"]).unwrap();
+    let state = |house: &House| house.ask(Request::OrderShow { number: "4711".into() }).value["recalls"].clone();
+    let before = state(&house);
+    for proof in ["", "Authentication-Results: mx.evil.example; dmarc=pass header.from=nord.example"] {
+        let record = house.reply_with(&recall, "ab@nord.example", "RECALLED", proof);
+        assert_eq!(record.drawer, "stranger", "{}", record.reason);
+    }
+    assert_eq!(state(&house), before);
+    assert_eq!(house.reply(&recall, "ab@nord.example", "RECALLED").drawer, "recall-answer");
+    assert_ne!(state(&house), before);
+}
+
 /// What an approver can ask for besides yes and no must happen and be confirmed.
 #[test]
 fn ask_hold_delegate_status_and_help() {

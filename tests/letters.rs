@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use postern::mail::Mail;
 use postern::mail::decision::{Argument, Kind, Scope, Verb, decide};
 use postern::model::{About, FaultCode, LineDecision, Outcome, Recipient, TransmissionKind};
 use postern::template::example::{self, Example};
@@ -266,6 +267,22 @@ fn partners_see_nothing_of_the_house() {
                 for position in &mut order.positions {
                     position.price_sales_net = Some("7777.77".parse().unwrap());
                 }
+            }
+            // Nor when the partner itself speaks of that line.
+            for response in example.dossier.responses.values_mut() {
+                if let Some(mut fault) = response.faults.first().cloned() {
+                    (fault.position, fault.code, fault.read) = (Some(60), FaultCode::MissingQuantity, None);
+                    response.faults.push(fault);
+                }
+                if let Some(mut line) = response.lines.first().cloned() {
+                    (line.position, line.supplier_sku, line.shop_sku) = (Some(60), None, None);
+                    response.lines.push(line);
+                }
+            }
+            match &mut example.owed.about {
+                About::Unanswered { positions, .. } => positions.push(60),
+                About::Recall { positions, .. } => drop(positions.insert(60, "1".parse().unwrap())),
+                _ => {}
             }
             let words = Templates::builtin().write(&example.letter()).unwrap();
             let all = format!("{}\n{}\n{}", words.subject, words.text, words.html);
@@ -617,6 +634,40 @@ window.addEventListener('load', () => {
   document.getElementById('out').textContent = out.join('\n');
 });
 "#;
+
+/// Whoever changes a letter looks at it first: all parts, as the mail, the text, the page and the paper.
+#[test]
+fn the_preview_is_what_goes_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let preview = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_postern")).args(["template", "preview"]).args(arguments).output().unwrap()
+    };
+    let out = dir.path().to_str().unwrap();
+    assert!(preview(&["all", "--lang", "de", "--out", out]).status.success());
+    let read = |name: &str| std::fs::read(dir.path().join(name));
+    for (name, words) in all_written("de") {
+        let mail = Mail::parse(&read(&format!("{name}.eml")).unwrap());
+        assert_eq!(mail.subject, words.subject, "{name}");
+        assert_eq!(mail.text.unwrap().trim_end(), words.text.trim_end(), "{name}");
+        assert_eq!(mail.html.unwrap().trim_end(), words.html.trim_end(), "{name}");
+        assert_eq!(read(&format!("{name}.html")).unwrap(), words.html.into_bytes(), "{name}");
+        assert!(String::from_utf8(read(&format!("{name}.txt")).unwrap()).unwrap().contains(&words.text), "{name}");
+        let paper = name.starts_with("send_order_confirmation");
+        assert_eq!(read(&format!("{name}.pdf")).is_ok_and(|bytes| bytes.starts_with(b"%PDF")), paper, "{name}");
+    }
+    let one = preview(&["CONFIRM_RESPONSE", "--lang", "sv", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&one.stdout).unwrap();
+    assert!(
+        listed["letters"].as_array().unwrap().iter().all(|one| one["html"].as_str().unwrap().contains("lang=\"sv\""))
+    );
+    for (arguments, words) in
+        [(["confirm_respons", "--lang", "en"], "confirm_response"), (["all", "--lang", "tlh"], "sv")]
+    {
+        let refused = preview(&arguments);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(words), "{refused:?}");
+    }
+}
 
 /// Every mail that goes out waits for its letter: writing one must stay far below the mail's own cost.
 #[test]

@@ -484,6 +484,10 @@ mod tests {
             "/text" => http("200 OK", "content-type: text/html\r\n", b"just words"),
             "/gone" => http("404 Not Found", "", b""),
             "/busy" => http("503 Busy", "", b""),
+            // Given up at the limit, not at an end that may never come.
+            "/flood" => {
+                Some([&b"HTTP/1.1 200 OK\r\ncontent-length: 900000000\r\n\r\n"[..], &vec![b'x'; 2 << 20]].concat())
+            }
             "/cut" => Some(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n<html>".to_vec()),
             _ => None,
         })
@@ -494,6 +498,7 @@ mod tests {
             ("bomb", true),
             ("twice", true),
             ("large", true),
+            ("flood", true),
             ("broken", true),
             ("text", true),
             ("gone", true),

@@ -71,6 +71,12 @@ fn scripts() -> Vec<(&'static str, Rule, Fault, Expect)> {
         ("SEARCH silent", search(), Fault::Silence, Error),
         ("SEARCH says OK and nothing", search(), Fault::Pretend, Calm),
         ("SEARCH with another's tag", search(), Fault::Say("* SEARCH\r\nX9 OK done\r\n".into()), Error),
+        (
+            "SEARCH talks without end",
+            search(),
+            Fault::Say(format!("* OK {}\r\n", "x".repeat(1_000)).repeat(5_000) + "{tag} OK done\r\n"),
+            Error,
+        ),
         ("sizes NO", sizes(), answer("NO some are gone"), Calm),
         ("sizes dropped", sizes(), Fault::Drop, Error),
         ("sizes cut in a line", sizes(), Fault::Cut(40), Error),

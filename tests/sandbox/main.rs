@@ -7,6 +7,7 @@ mod imap;
 mod imap_faults;
 mod secrets;
 mod smtp;
+mod starttls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

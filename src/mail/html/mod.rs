@@ -348,6 +348,10 @@ mod tests {
         let quotes = "<blockquote>".repeat(100_000) + "x";
         assert!(to_text(&quotes).contains('x'));
         assert_eq!(to_text(&"<".repeat(100_000)).trim().len(), 100_000);
+        // Each of these ends is looked for among all that is open.
+        let started = std::time::Instant::now();
+        assert_eq!(to_text(&("<div>".repeat(60_000) + &"</i>".repeat(60_000) + "x")).trim(), "x");
+        assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
     }
 
     /// The original, marked as such by the client, would be read as the author's words.
