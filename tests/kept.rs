@@ -256,7 +256,7 @@ fn samples(name: &str) -> Vec<Vec<u8>> {
             }
             samples.push(bytes);
         }
-        "office" => samples.extend([docx(), msg()]),
+        "office" => samples.extend([docx(), msg(), xls()]),
         _ => {}
     }
     samples
@@ -266,8 +266,16 @@ fn samples(name: &str) -> Vec<Vec<u8>> {
 fn docx() -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    let document = "<w:document xmlns:w=\"w\"><w:body><w:p><w:r><w:rPr><w:color w:val=\"FFFFFF\"/></w:rPr><w:t>x</w:t><w:tab/><w:br/></w:r></w:p><w:tbl><w:tr><w:trPr><w:gridBefore w:val=\"1\"/></w:trPr><w:tc><w:tcPr><w:gridSpan w:val=\"2\"/><w:vMerge w:val=\"restart\"/></w:tcPr><w:p/></w:tc></w:tr><w:tr><w:tc><w:tcPr><w:vMerge/></w:tcPr></w:tc></w:tr></w:tbl></w:body></w:document>";
-    for (name, text) in [("[Content_Types].xml", "<Types/>"), ("word/document.xml", document)] {
+    let document = "<w:document xmlns:w=\"w\"><w:body><w:p><w:pPr><w:pStyle w:val=\"L\"/></w:pPr></w:p><w:p><w:pPr><w:numPr><w:numId w:val=\"1\"/></w:numPr></w:pPr><w:r><w:rPr><w:color w:val=\"FFFFFF\"/></w:rPr><w:t>x</w:t><w:tab/><w:br/></w:r></w:p><w:tbl><w:tr><w:trPr><w:gridBefore w:val=\"1\"/></w:trPr><w:tc><w:tcPr><w:gridSpan w:val=\"2\"/><w:vMerge w:val=\"restart\"/></w:tcPr><w:p/></w:tc></w:tr><w:tr><w:tc><w:tcPr><w:vMerge/></w:tcPr></w:tc></w:tr></w:tbl></w:body></w:document>";
+    let styles = "<w:styles xmlns:w=\"w\"><w:style w:type=\"paragraph\" w:styleId=\"L\"><w:basedOn w:val=\"M\"/><w:pPr><w:numPr><w:ilvl w:val=\"1\"/><w:numId w:val=\"1\"/></w:numPr></w:pPr><w:rPr><w:vanish w:val=\"0\"/></w:rPr></w:style></w:styles>";
+    let numbering = "<w:numbering xmlns:w=\"w\"><w:abstractNum w:abstractNumId=\"0\"><w:lvl w:ilvl=\"0\"><w:start w:val=\"3\"/><w:numFmt w:val=\"lowerRoman\"/><w:lvlText w:val=\"%1.\"/></w:lvl><w:lvl w:ilvl=\"1\"><w:numFmt w:val=\"upperLetter\"/><w:lvlText w:val=\"%1%2)\"/><w:lvlRestart w:val=\"0\"/></w:lvl></w:abstractNum><w:num w:numId=\"1\"><w:abstractNumId w:val=\"0\"/><w:lvlOverride w:ilvl=\"1\"><w:startOverride w:val=\"7\"/></w:lvlOverride></w:num></w:numbering>";
+    let files = [
+        ("[Content_Types].xml", "<Types/>"),
+        ("word/document.xml", document),
+        ("word/styles.xml", styles),
+        ("word/numbering.xml", numbering),
+    ];
+    for (name, text) in files {
         zip.start_file(name, stored).unwrap();
         zip.write_all(text.as_bytes()).unwrap();
     }
@@ -291,6 +299,41 @@ fn msg() -> Vec<u8> {
     for (path, bytes) in streams {
         file.create_new_stream(path).unwrap().write_all(bytes).unwrap();
     }
+    file.flush().unwrap();
+    file.into_inner().into_inner()
+}
+
+/// A workbook of every kind of cell, its texts cut in two.
+fn xls() -> Vec<u8> {
+    let record = |id: u16, data: &[u8]| [&id.to_le_bytes()[..], &(data.len() as u16).to_le_bytes(), data].concat();
+    let globals = |begin: u32| {
+        [
+            record(0x809, &[0, 6, 5, 0]),
+            record(0xe0, &[0, 0, 14, 0]),
+            record(0x41e, b"\xa4\0\x06\0\0000000"),
+            record(0xfc, b"\x02\0\0\0\x02\0\0\0\x03\0\0Pos\x07\0\x0c\x01\0\x02\0\0\0Gro"),
+            record(0x3c, b"\x01\xdf\0e\0 \0\xac\x20\0\0\0\0\0\0"),
+            record(0x85, &[&begin.to_le_bytes()[..], &[0, 0, 1, 0, b'S']].concat()),
+            record(0x0a, &[]),
+        ]
+        .concat()
+    };
+    let mut stream = globals(globals(0).len() as u32);
+    for (id, data) in [
+        (0x809, &b"\0\x06\x10\0"[..]),
+        (0xfd, b"\0\0\0\0\0\0\x01\0\0\0"),
+        (0x27e, b"\x01\0\0\0\0\0\x03\x10\0\0"),
+        (0xbd, b"\x02\0\0\0\0\0\x2a\0\0\0\0\0\x2e\0\0\0\x01\0"),
+        (0x06, b"\x03\0\0\0\0\0\0\0\0\0\0\0\xff\xff\0\0"),
+        (0x207, b"\x02\0\0ok"),
+        (0x205, b"\x04\0\0\0\0\0\x07\x01"),
+        (0x204, b"\x05\0\0\0\0\0\x01\0\0x"),
+        (0x0a, b""),
+    ] {
+        stream.extend(record(id, data));
+    }
+    let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+    file.create_new_stream("/Workbook").unwrap().write_all(&stream).unwrap();
     file.flush().unwrap();
     file.into_inner().into_inner()
 }

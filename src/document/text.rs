@@ -1,6 +1,8 @@
-//! Plain text: one line a line, tabs expanded, fixed columns and drawn grids found as tables.
+//! Plain text: one line a line, tabs expanded, columns parted by tabs, fixed columns and drawn grids found as tables.
 //!
 //! The text is already decoded and unfolded (`format=flowed` is joined where mails are read).
+
+use std::borrow::Cow;
 
 use super::{Kind, Limits, Line, Part, grid, table};
 
@@ -17,7 +19,8 @@ pub fn part_within(name: &str, text: &str, limits: &Limits) -> Part {
     let mut part = Part::new(Kind::Text, name);
     let mut lines: Vec<Line> = Vec::new();
     let mut words = 0;
-    for raw in split(text) {
+    let raws: Vec<&str> = split(text).take(limits.words_max.saturating_add(1)).collect();
+    for raw in tabulated(&raws) {
         let kept = match raw.char_indices().nth(LINE_MAX) {
             Some((end, _)) => {
                 part.fault(
@@ -29,7 +32,7 @@ pub fn part_within(name: &str, text: &str, limits: &Limits) -> Part {
                 );
                 raw.get(..end).unwrap_or_default()
             }
-            None => raw,
+            None => &raw,
         };
         let line = grid::line(kept, lines.len());
         words += line.words.len();
@@ -46,6 +49,55 @@ pub fn part_within(name: &str, text: &str, limits: &Limits) -> Part {
     page.tables = table::text::tables(&page.lines);
     part.pages.push(page);
     part
+}
+
+/// Lines of as many tabs each, two at least, are rows of a sheet that somebody pasted: their columns begin at
+/// one place, however wide their entries are.
+fn tabulated<'a>(lines: &[&'a str]) -> Vec<Cow<'a, str>> {
+    const TABS_MIN: usize = 2;
+    let tabs =
+        |line: &str| Some(line.matches('\t').count()).filter(|count| *count >= TABS_MIN && line.len() <= LINE_MAX);
+    let mut out: Vec<Cow<'a, str>> = Vec::with_capacity(lines.len());
+    let mut rest = lines;
+    while let Some((first, more)) = rest.split_first() {
+        let count = tabs(first);
+        let block = 1 + more.iter().take_while(|line| count.is_some() && tabs(line) == count).count();
+        let (rows, after) = rest.split_at(block);
+        rest = after;
+        if block < 2 {
+            out.extend(rows.iter().map(|row| Cow::Borrowed(*row)));
+            continue;
+        }
+        let mut widths: Vec<usize> = Vec::new();
+        for row in rows {
+            for (column, entry) in row.split('\t').enumerate() {
+                let width = entry.trim().chars().count();
+                match widths.get_mut(column) {
+                    Some(widest) => *widest = width.max(*widest),
+                    None => widths.push(width),
+                }
+            }
+        }
+        // Not where one wide entry would fill all rows with spaces.
+        let whole: usize = widths.iter().map(|width| width + 2).sum();
+        let written: usize = rows.iter().map(|row| row.len()).sum();
+        if rows.len().saturating_mul(whole) > written.saturating_mul(8).saturating_add(64 << 10) {
+            out.extend(rows.iter().map(|row| Cow::Borrowed(*row)));
+            continue;
+        }
+        for row in rows {
+            let mut line = String::new();
+            let mut end = 0;
+            for (entry, width) in row.split('\t').zip(&widths) {
+                let gap = end - line.chars().count().min(end);
+                line.extend(std::iter::repeat_n(' ', gap));
+                line.push_str(entry.trim());
+                end += width + 2;
+            }
+            out.push(Cow::Owned(line));
+        }
+    }
+    out
 }
 
 /// Lines at any line end there is (CR LF, LF, CR, NEL, LS, PS, form feed, vertical tab).
@@ -125,6 +177,25 @@ mod tests {
             let part = part("text", text);
             assert_eq!(rows(&part), [[vec!["Pos", "SKU", "Qty"], vec!["10", "A|1", "5"], vec!["20", "B2", ""]]], "{text}");
         }
+    }
+
+    /// Rows pasted from a sheet are parted by tabs; a long name must not push its row into other columns.
+    #[test]
+    fn tabs_part_columns() {
+        let part = part(
+            "text",
+            "Order:\t4711\n\nPos\tName\tQuantity\tPrice\n10\tA very long name of a screw\t5\t2.50\n20\tNut\t\t1.00\n",
+        );
+        assert_eq!(
+            rows(&part),
+            [[
+                vec!["Pos", "Name", "Quantity", "Price"],
+                vec!["10", "A very long name of a screw", "5", "2.50"],
+                vec!["20", "Nut", "", "1.00"],
+            ]]
+        );
+        let word = &part.pages[0].lines[0].words[1];
+        assert_eq!((word.text.as_str(), word.x0), ("4711", 8.0));
     }
 
     /// A letter is not a table, however its author likes two spaces after a full stop.

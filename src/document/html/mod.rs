@@ -9,7 +9,7 @@ mod style;
 
 use scraper::Html;
 
-use super::{Kind, Limits, Part, grid};
+use super::{Kind, Limits, Part, grid, table};
 
 /// Deeper nesting than this is laid out on a stack of its own.
 const DEEP: usize = 64;
@@ -64,6 +64,10 @@ fn finish(part: &mut Part, laid: layout::Laid, limits: &Limits) {
     }
     let mut page = grid::page(laid.lines);
     page.tables = laid.tables;
+    if page.tables.is_empty() {
+        // Some draw their tables with bars, here as in text.
+        page.tables = table::text::with_bars(&page.lines);
+    }
     part.pages.push(page);
 }
 

@@ -26,6 +26,22 @@ pub(crate) fn tables(lines: &[Line]) -> Vec<Table> {
     tables
 }
 
+/// The tables that are drawn with bars.
+pub(crate) fn with_bars(lines: &[Line]) -> Vec<Table> {
+    let mut tables = Vec::new();
+    let mut at = 0;
+    while at < lines.len() {
+        match drawn(lines, at) {
+            Some((table, end)) => {
+                tables.push(table);
+                at = end;
+            }
+            None => at += 1,
+        }
+    }
+    tables
+}
+
 // --- drawn -----------------------------------------------------------------------------------
 
 fn is_bar(c: char) -> bool {

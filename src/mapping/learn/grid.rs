@@ -224,9 +224,15 @@ pub fn anchors(case: &Case<'_>, view: &View<'_>) -> Vec<(usize, usize)> {
         .iter()
         .filter_map(|(index, position)| {
             let number = case.positions().get(*position)?.position.to_string();
+            let is_number = |word: &str| word.trim_end_matches(['.', ')', ':']).trim_start_matches('0') == number;
+            // `10`, or `Pos. 10`.
             let begins = |row: &usize| {
-                let first = view.rows.get(*row).and_then(|row| row.words.first());
-                first.is_some_and(|word| word.text.trim_end_matches(['.', ')', ':']).trim_start_matches('0') == number)
+                let mut words =
+                    view.rows.get(*row).into_iter().flat_map(|row| &row.words).map(|word| word.text.as_str());
+                words.next().is_some_and(|first| {
+                    let is_word = first.chars().count() <= 12 && first.chars().all(|c| c.is_alphabetic() || c == '.');
+                    is_number(first) || is_word && words.next().is_some_and(is_number)
+                })
             };
             (index.saturating_sub(3)..=*index).rev().find(begins).map(|row| (row, *position))
         })

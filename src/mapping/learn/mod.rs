@@ -129,6 +129,7 @@ pub fn learn_kind(
             let (agreement, faults) = tried(&mapping, &cases);
             let rows = agreement.positions.share();
             let score = agreement.share() + rows - 0.02 * faults.min(25) as f64
+                + 0.1 * proved(&agreement)
                 + 0.01 * mapping.fields.len() as f64
                 + 0.01 * fields_read(&draft) as f64;
             if best.as_ref().is_none_or(|best| score > best.0 + 1e-9) {
@@ -158,6 +159,14 @@ pub fn learn_kind(
         LearnedSample { name: example.name.clone(), raw: example.raw.clone(), order: case.order.map(written), expected }
     });
     Ok(Learned { toml, samples: samples.collect(), mapping, report, agreement, is_draft })
+}
+
+/// How many values a position are as ordered. A column that is left out never differs: what agrees must count
+/// for more than what does not count against it.
+fn proved(agreement: &Agreement) -> f64 {
+    let of_lines = agreement.fields.iter().filter(|(field, _)| !super::read::is_head(**field));
+    let agreed: usize = of_lines.map(|(_, count)| count.agreed).sum();
+    agreed as f64 / agreement.positions.of.max(1) as f64
 }
 
 fn fields_read(draft: &Draft) -> usize {

@@ -18,6 +18,9 @@ use crate::model::{Field, Position};
 const WORDS: [Field; 6] =
     [Field::SupplierSku, Field::Gtin, Field::Position, Field::PriceNet, Field::QuantityConfirmed, Field::ConfirmedDate];
 
+/// A line of a card a line has so many rows at most.
+const BELOW_MAX: usize = 10;
+
 /// One row that begins a line: its words, and which of them is which field.
 struct Row<'p> {
     words: Vec<String>,
@@ -44,7 +47,7 @@ pub fn draft(base: &Draft, views: &Views<'_>) -> Option<Draft> {
                 fields.extend(hit.map(|at| (at, field)));
             }
             fields.sort_by_key(|(at, _)| *at);
-            let next = hits.get(at + 1).map_or(index + 4, |next| next.0).min(index + 4);
+            let next = hits.get(at + 1).map_or(index + BELOW_MAX, |next| next.0).min(index + BELOW_MAX);
             let below = (index + 1..next)
                 .map(|row| view.row_text(row).to_string())
                 .take_while(|row| !row.trim().is_empty() && !words::is_stop(row))
@@ -58,18 +61,20 @@ pub fn draft(base: &Draft, views: &Views<'_>) -> Option<Draft> {
         *shapes.entry(row.fields.iter().map(|(_, field)| *field).collect()).or_insert(0) += 1;
     }
     let sound = |shape: &[Field]| {
-        shape.contains(&Field::QuantityConfirmed)
-            && (shape.contains(&Field::Position) || shape.contains(&Field::SupplierSku) || shape.contains(&Field::Gtin))
+        shape.contains(&Field::Position) || shape.contains(&Field::SupplierSku) || shape.contains(&Field::Gtin)
     };
-    let (shape, count) =
-        shapes.into_iter().filter(|(shape, _)| sound(shape)).max_by_key(|(shape, count)| count * shape.len())?;
-    if count * 3 < rows.len() {
-        return None;
-    }
+    let says_quantity = |shape: &[Field]| shape.contains(&Field::QuantityConfirmed);
+    let (shape, _) = shapes
+        .into_iter()
+        .filter(|(shape, count)| sound(shape) && count * 3 >= rows.len())
+        .max_by_key(|(shape, count)| (says_quantity(shape), count * shape.len()))?;
     let alike: Vec<&Row<'_>> =
         rows.iter().filter(|row| row.fields.iter().map(|(_, field)| *field).eq(shape.iter().copied())).collect();
     let line = pattern(&shape, &alike)?;
     let more = more(base, &shape, &rows);
+    if !says_quantity(&shape) && !more.iter().any(|pattern| pattern.contains("<quantity_confirmed>")) {
+        return None;
+    }
     let lines = Patterns { line, more, end: None };
     Some(Draft { lines: Some(lines), ..base.clone() })
 }
@@ -117,18 +122,32 @@ fn between(rows: &[&Row<'_>], left: usize) -> Option<String> {
         let tail = fixed.map(|word| format!(r"\s+{}", regex::escape(word))).unwrap_or_default();
         return Some(format!(r"\W*\s+(?<name>\w.*?){tail}\W*\s\W*"));
     }
-    Some(if counts.len() == 1 {
-        format!(r"\W*\s+(?:\S+\s+){{{}}}\W*", counts.first()?)
+    // Now and then a word of a name is the quantity by chance: what most rows have holds for all.
+    let usual = counts.into_iter().max_by_key(|count| texts.iter().filter(|text| text.len() == *count).count())?;
+    let alike = texts.iter().filter(|text| text.len() == usual).count();
+    Some(if alike * 4 >= texts.len() * 3 {
+        format!(r"\W*\s+(?:\S+\s+){{{usual}}}\W*")
     } else {
         r"\W*\s+(?:\S.*?\s+)?\W*".into()
     })
+}
+
+/// The words that all rows begin with, as a pattern.
+fn same_words(rows: &[&Row<'_>], count: usize) -> Option<String> {
+    let first = rows.first()?.words.get(..count)?;
+    let same = rows.iter().all(|row| row.words.get(..count) == Some(first));
+    same.then(|| first.iter().map(|word| regex::escape(word)).collect::<Vec<_>>().join(r"\s+"))
 }
 
 fn pattern(shape: &[Field], rows: &[&Row<'_>]) -> Option<String> {
     let leading: BTreeSet<usize> = rows.iter().filter_map(|row| row.fields.first()).map(|(at, _)| *at).collect();
     let mut out = match leading.iter().collect::<Vec<_>>().as_slice() {
         [0] => String::from(r"^\W*"),
-        [one] => format!(r"^\s*(?:\S+\s+){{{one}}}\W*"),
+        // The same words before each, `Pos. 10`, tell the rows from others.
+        [one] => match same_words(rows, **one) {
+            Some(words) => format!(r"^\s*{words}\s+\W*"),
+            None => format!(r"^\s*(?:\S+\s+){{{one}}}\W*"),
+        },
         _ => String::from(r"^.*?\b"),
     };
     for (index, field) in shape.iter().enumerate() {
@@ -169,8 +188,13 @@ fn more(base: &Draft, shape: &[Field], rows: &[Row<'_>]) -> Vec<String> {
             Field::ConfirmedDate => r"\d[\d./-]*\d|\d+\.? \pL+\.? \d{4}",
             field => word(field),
         };
+        // A unit or a currency may stand behind a number.
+        let behind = match field {
+            Field::QuantityConfirmed | Field::PriceNet => r"(?:\s+[\pL\p{Sc}]+\.?)?",
+            _ => "",
+        };
         patterns.push(format!(
-            r"{}\W*\s(?<{}>{value})(?:\s{{2,}}|[,;()]|\s*$)",
+            r"{}\W*\s(?<{}>{value}){behind}(?:\s{{2,}}|[,;()]|\s*$)",
             regex::escape(&label).replace(' ', r"\s+"),
             field.name()
         ));
