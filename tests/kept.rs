@@ -310,7 +310,7 @@ fn xls() -> Vec<u8> {
         [
             record(0x809, &[0, 6, 5, 0]),
             record(0xe0, &[0, 0, 14, 0]),
-            record(0x41e, b"\xa4\0\x06\0\0000000"),
+            record(0x41e, b"\xa4\0\x06\0\x00000000"),
             record(0xfc, b"\x02\0\0\0\x02\0\0\0\x03\0\0Pos\x07\0\x0c\x01\0\x02\0\0\0Gro"),
             record(0x3c, b"\x01\xdf\0e\0 \0\xac\x20\0\0\0\0\0\0"),
             record(0x85, &[&begin.to_le_bytes()[..], &[0, 0, 1, 0, b'S']].concat()),
