@@ -454,6 +454,41 @@ mod tests {
         }
     }
 
+    fn compound(path: &str, stream: &[u8]) -> Vec<u8> {
+        use std::io::Write;
+        let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+        file.create_new_stream(path).unwrap().write_all(stream).unwrap();
+        file.flush().unwrap();
+        file.into_inner().into_inner()
+    }
+
+    /// A partner's old program sends `.xls`; what is protected or of another program says so.
+    #[test]
+    fn old_workbooks_are_sheets() {
+        let record = |id: u16, data: &[u8]| [&id.to_le_bytes()[..], &(data.len() as u16).to_le_bytes(), data].concat();
+        let globals = |begin: u32| {
+            let sheet = [&begin.to_le_bytes()[..], &[0, 0, 5, 0], b"Lines"].concat();
+            // The second style shows dates.
+            let styles = [record(0xe0, &[0; 4]), record(0xe0, &[0, 0, 14, 0])].concat();
+            [record(0x809, &[0, 6, 5, 0]), styles, record(0x85, &sheet), record(0x0a, &[])].concat()
+        };
+        let mut stream = globals(globals(0).len() as u32);
+        stream.extend(record(0x809, &[0, 6, 16, 0]));
+        stream.extend(record(0x204, b"\0\0\0\0\0\0\x03\0\0Pos"));
+        stream.extend(record(0x203, &[&[0, 0, 1, 0, 1, 0][..], &46_357f64.to_le_bytes()].concat()));
+        stream.extend(record(0x0a, &[]));
+        let part = part("a.xls", &compound("/Workbook", &stream), &Limits::default());
+        assert_eq!(part.faults, []);
+        assert_eq!(part.pages[0].name, "Lines");
+        let cells: Vec<&str> = part.pages[0].tables[0].rows[0].iter().map(|cell| cell.text.as_str()).collect();
+        assert_eq!(cells, ["Pos", "2026-12-01"]);
+        for (path, code) in [("/EncryptedPackage", "ENCRYPTED"), ("/WordDocument", "UNKNOWN_KIND"), ("/Book", "BROKEN")]
+        {
+            let part = super::part("a.xls", &compound(path, b"nothing"), &Limits::default());
+            assert_eq!(part.faults[0].code, code, "{path}");
+        }
+    }
+
     /// A cell far out must not make room for all the cells before it.
     #[test]
     fn far_cells_are_not_filled_up_to() {
