@@ -279,6 +279,23 @@ mod tests {
                 "ok\n\nG/Shop@Shop\n02.11.2026 10:00\n\nAn\nAnna\n",
                 "ok\n\nG/Shop@Shop\n02.11.2026 10:00\n\nAn\nAnna",
             ),
+            (
+                "lotus, a whole original",
+                "ok\n\nG/Shop@Shop\n02.11.2026 10:00\n\nAn\nAnna <a@x.de>\nKopie\n\nThema\nFrage\n\nnein\n",
+                "ok",
+            ),
+            (
+                "lotus, right below the answer",
+                "ok\nG/Shop@Shop\n02.11.2026 10:00\n\nTo\nAnna <a@x.de>\n\nSubject\nQuestion\n\nno\n",
+                "ok",
+            ),
+            ("own words between names", "An\nAnna\n\nThema\nFrage\n\nnein", "An\nAnna\n\nThema\nFrage\n\nnein"),
+            ("gmail, russian", "да\n\nпн, 2 нояб. 2026 г. в 10:00, G <g@x.ru>:\n\nнет\n", "да"),
+            (
+                "apple mail, polish",
+                "tak\n\nWiadomość napisana przez G <g@x.pl> w dniu 2 lis 2026, o godz. 10:00:\n\nnie\n",
+                "tak",
+            ),
             ("phone", "ok\n\nVon meinem iPhone gesendet\n\n> Am 02.11.2026 um 10:00 schrieb G <g@x.de>:\n> no\n", "ok"),
             ("date behind the verb", "ja\n\nG <g@x.de> schrieb am Mo., 2. Nov. 2026 um 10:00 Uhr:\n\n> nein\n", "ja"),
             ("japanese", "はい\n\n2026年11月2日(月) 10:00 G <g@x.jp>:\n\n> いいえ\n", "はい"),

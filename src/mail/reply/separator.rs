@@ -74,7 +74,31 @@ pub(super) fn separator(lines: &[Line], at: usize) -> Option<Separator> {
     if divider(lines, at, text) || reply_above(text) {
         return Some(Separator { lines: 1, ends: true });
     }
-    header_block(lines, at).map(|count| Separator { lines: count, ends: true })
+    let block = header_block(lines, at).or_else(|| notes_block(lines, at));
+    block.map(|count| Separator { lines: count, ends: true })
+}
+
+/// Notes writes who and when, and below it the names of fields above their values: `To`, then `Subject`, each alone on
+/// its line.
+fn notes_block(lines: &[Line], at: usize) -> Option<usize> {
+    let full = || lines.iter().enumerate().skip(at).filter(|(_, line)| !line.text.is_empty());
+    let bare = |line: &Line| words().fields.get(&fold_line(&line.text)).copied();
+    let named = |kind: FieldKind| move |line: &Line| line.text.chars().count() <= 24 && bare(line) == Some(kind);
+    let first = &lines.get(at)?.text;
+    // `Anna Berg/Shop@Shop`, `anna@shop.example`, or the date at once: what the author wrote above is none of it.
+    if ends_sentence(first) || !(first.contains(['@', '/']) || Evidence::of(first).date) {
+        return None;
+    }
+    let (head, (to, _)) = (1..=3).find_map(|head| {
+        let found = full().nth(head).filter(|(_, line)| named(FieldKind::To)(line))?;
+        Some((head, found))
+    })?;
+    let dated = full().take(head).any(|(_, line)| {
+        let evidence = Evidence::of(&line.text);
+        evidence.date && evidence.time && line.text.chars().count() <= 80
+    });
+    let subject = lines.iter().enumerate().skip(to + 1).take(14).find(|(_, line)| named(FieldKind::Subject)(line));
+    subject.filter(|_| dated).map(|(subject, _)| subject + 1 - at)
 }
 
 /// `On ... wrote:` in many languages, over up to six lines. How many lines it takes.
@@ -177,7 +201,9 @@ pub(super) fn ends_with_verb(joined: &str, words: &Words, followed: impl Fn() ->
 /// without a verb.
 pub(super) fn dated_sender(joined: &str, full: usize, followed: impl Fn() -> bool) -> bool {
     let evidence = Evidence::of(joined);
-    let sender = full <= 2 && evidence.email && evidence.date && joined.starts_with(|c: char| c.is_ascii_digit());
+    let dated = joined.starts_with(|c: char| c.is_ascii_digit())
+        || evidence.date && evidence.time && words().opens(&fold_line(joined));
+    let sender = full <= 2 && evidence.email && evidence.date && dated;
     let colon = evidence.time && joined.ends_with([':', '：']);
     sender && (colon || joined.ends_with(['>', ':', ')']) && followed())
 }
