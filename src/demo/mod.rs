@@ -292,6 +292,10 @@ impl Actors {
         let Some(story) = STORIES.iter().find(|story| mail.subject.contains(story.order)) else { return Ok(()) };
         let reply_to = mail.reply_to.first().map(|a| a.address.clone());
         let (from, words) = if account == "approver" {
+            // A receipt may be answered too, to undo what was decided: this approver never does.
+            if mail.headers.get("Auto-Submitted") == Some("auto-replied") {
+                return Ok(());
+            }
             (self.sandbox.address("approver"), story.approver)
         } else if let Some(raw) = story.corrected(&mail)? {
             return self.send(story.sender(), &self.sandbox.address("gateway"), &raw).await;
