@@ -221,14 +221,14 @@ fn picture(bytes: &[u8]) -> Option<&'static str> {
     (kind.matcher_type() == infer::MatcherType::Image).then(|| kind.extension())
 }
 
-/// What bytes are when they are not text: the kind that their beginning shows, or just bytes.
-/// By its name or declared type; the bytes tell of others.
+/// Whether it is a signature by its name or declared type; the bytes tell of others.
 fn is_signature(input: &Input<'_>) -> bool {
     let media_type = input.media_type.to_ascii_lowercase();
     ["application/pkcs7-signature", "application/x-pkcs7-signature"].iter().any(|kind| media_type.starts_with(kind))
         || input.name.to_ascii_lowercase().ends_with(".p7s")
 }
 
+/// What bytes are when they are not text: the kind that their beginning shows, or just bytes.
 fn unreadable(bytes: &[u8]) -> Option<String> {
     let sample = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
     if sample.starts_with(&[0xff, 0xfe]) || sample.starts_with(&[0xfe, 0xff]) {
