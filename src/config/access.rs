@@ -174,10 +174,10 @@ fn oauth(config: Option<&OAuthConfig>, path: &[&str], checker: &mut Checker<'_>)
 /// Where a forged `Authentication-Results` could count, or no origin can be proved at all.
 fn forged_results(config: &Config, checker: &mut Checker<'_>) {
     let gateway = &config.gateway;
-    let requires = std::iter::once(&config.defaults)
-        .chain(config.channels.values().map(|channel| &channel.options))
-        .any(|options| options.decision_trust.unwrap_or(Trust::Require) == Trust::Require);
-    if requires && !config.channels.is_empty() && gateway.authserv_id.is_none() && gateway.own_check.is_none() {
+    let usual = config.defaults.decision_trust.unwrap_or(Trust::Require);
+    let requires =
+        config.channels.values().any(|channel| channel.options.decision_trust.unwrap_or(usual) == Trust::Require);
+    if requires && gateway.authserv_id.is_none() && gateway.own_check.is_none() {
         checker.warning(
             "CFG043",
             &["gateway"],
@@ -258,6 +258,11 @@ mod tests {
                     "[defaults]\ndecision_trust = 'prefer'\n[channels.b]\naddresses = ['b@shop.example']\napprovers = ['ben@shop.example']\noptions = { decision_trust = 'require' }\n",
                 ),
                 Some(("CFG043", "no decision can be proved")),
+            ),
+            (
+                "no proof wanted",
+                change("authserv_id = 'mx.shop.example'\n", "[defaults]\ndecision_trust = 'off'\n"),
+                Some(("CFG030", "without proof")),
             ),
             ("own check", change("authserv_id = 'mx.shop.example'\n", "[gateway.own_check]\n"), None),
             (
