@@ -77,8 +77,11 @@ pub enum EncodeError {
     Sign(String),
 }
 
-/// Lines up to this go as they are; longer ones as quoted-printable (the ceiling of RFC 5322 is 998).
+/// Lines of plain text up to this go as they are; longer ones as quoted-printable (RFC 5322 section 2.1.1: what a
+/// person may see as it is should not be longer).
 const LINE_MAX: usize = 78;
+/// The ceiling of RFC 5322 for every line, and ours for what nobody reads as it is: HTML and data.
+const RAW_LINE_MAX: usize = 998;
 const REFERENCES_MAX: usize = 20;
 
 impl Outgoing {
@@ -165,12 +168,12 @@ impl Outgoing {
     }
 
     fn body(&self) -> Result<Content, EncodeError> {
-        let plain = text_part("text/plain; charset=utf-8", &self.text)?;
+        let plain = text_part("text/plain; charset=utf-8", &self.text, LINE_MAX)?;
         let content = match &self.html {
             None => Content::Single(plain),
             Some(html) => {
                 let part = MultiPart::alternative().boundary(self.boundary(1)).singlepart(plain);
-                Content::Multi(part.singlepart(text_part("text/html; charset=utf-8", html)?))
+                Content::Multi(part.singlepart(text_part("text/html; charset=utf-8", html, RAW_LINE_MAX)?))
             }
         };
         if self.enclosures.is_empty() {
@@ -191,7 +194,9 @@ impl Outgoing {
         let name = safe("filename", &enclosure.name)?;
         let mut media_type = enclosure.media_type.trim().to_ascii_lowercase();
         // A mail within a mail may not be encoded (RFC 2046 section 5.2.1): one that cannot go as it is goes as a file.
-        let as_it_is = media_type == "message/rfc822" && self.fits(&enclosure.bytes);
+        // Data whose line ends mean nothing goes as it is where it can: a third shorter, and to be read in the mail.
+        let lines_alike = matches!(media_type.as_str(), "message/rfc822" | "application/json" | "application/xml");
+        let as_it_is = lines_alike && self.fits(&enclosure.bytes);
         if media_type.starts_with("message/") && !as_it_is {
             media_type = "application/octet-stream".to_string();
         }
@@ -205,15 +210,14 @@ impl Outgoing {
     }
 
     fn fits(&self, bytes: &[u8]) -> bool {
-        let boundaries = [self.boundary(1), self.boundary(2)];
-        let clear = |line: &[u8]| {
-            !boundaries.iter().any(|boundary| line.windows(boundary.len()).any(|window| window == boundary.as_bytes()))
+        let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii() && !text.contains('\0')) else {
+            return false;
         };
-        let line_ok = |line: &[u8]| line.len() <= 998 && line.is_ascii() && !line.contains(&0) && clear(line);
-        bytes.split(|&byte| byte == b'\n').all(|line| {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            line_ok(line) && !line.contains(&b'\r')
-        })
+        let line_ok = |line: &str| {
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            line.len() <= RAW_LINE_MAX && !line.contains('\r')
+        };
+        text.split('\n').all(line_ok) && ![1, 2].iter().any(|number| text.contains(&self.boundary(*number)))
     }
 
     /// `=_` occurs in no quoted-printable and no base64 body.
@@ -229,13 +233,12 @@ enum Content {
     Multi(MultiPart),
 }
 
-fn text_part(content_type: &str, text: &str) -> Result<SinglePart, EncodeError> {
+fn text_part(content_type: &str, text: &str, longest: usize) -> Result<SinglePart, EncodeError> {
     let content_type =
         ContentType::parse(content_type).map_err(|_| EncodeError::MediaType(content_type.to_string()))?;
     let text = crlf(text);
-    let clean = |line: &str| line.len() <= LINE_MAX && !line.ends_with([' ', '\t']) && !line.starts_with("From ");
-    let plain =
-        text.bytes().all(|byte| byte.is_ascii() && (!byte.is_ascii_control() || matches!(byte, b'\t' | b'\r' | b'\n')));
+    let clean = |line: &str| line.len() <= longest && !line.ends_with([' ', '\t']) && !line.starts_with("From ");
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'));
     let body = if plain && text.split("\r\n").all(clean) {
         // Proved to be 7bit just now; the library's own guess also weighs which encoding is shorter.
         Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)

@@ -1,5 +1,9 @@
-//! Blocks to HTML that mail readers show alike: tables with `<th scope>`, inline styles (Outlook and
-//! Gmail read no other), classes for the dark scheme, nothing from the network, no scripts, no images.
+//! Blocks to HTML that mail readers show alike: tables with `<th scope>`, inline styles for what stands once, classes
+//! for the dark scheme, nothing from the network, no scripts, no images.
+//!
+//! A table's cells have their look from the frame's style sheet and, for readers that drop it (a quoted reply, some
+//! apps), from the table's own attributes: styles repeated in every cell would be most of the mail. What is not ASCII
+//! is written as character references and lines stay short of 998 characters, so that the part can go as it is.
 
 use super::markup::{Block, Inline, Link, Table, plain};
 
@@ -22,9 +26,7 @@ const WIDE: usize = 4;
 const WHOLE_CHARS: usize = 13;
 const QUOTE: &str = "margin:0 0 12px;padding:8px 12px;border-left:4px solid #8c959f;background:#f6f8fa;color:#3d444d";
 const PRE: &str = "margin:0 0 12px;padding:10px 12px;border:1px solid #d0d7de;background:#f6f8fa;font-family:Consolas,Menlo,'Liberation Mono',monospace;font-size:13px;white-space:pre-wrap;overflow-wrap:anywhere";
-const TABLE: &str = "border-collapse:collapse;width:100%;margin:0 0 12px;font-size:14px";
-const TH: &str = "padding:6px 8px;border:1px solid #d0d7de;background:#eef1f4;font-weight:600;vertical-align:bottom";
-const TD: &str = "padding:6px 8px;border:1px solid #d0d7de;vertical-align:top;font-weight:400";
+const TABLE: &str = "border-collapse:collapse;margin:0 0 12px;font-size:14px";
 const BUTTON: &str = "display:inline-block;padding:4px 12px;border:1px solid #0b5cad;background:#e8f1fb;color:#0a4a8c;font-weight:600;text-decoration:none;white-space:nowrap";
 /// Longer ones may break on a phone.
 const BUTTON_CHARS: usize = 20;
@@ -67,34 +69,51 @@ pub fn render(blocks: &[Block], answers: &Answers<'_>) -> String {
 
 /// The first column heads its row.
 fn draw(table: &Table, answers: &Answers<'_>, out: &mut String) {
-    let align = |index: usize| if table.right.get(index) == Some(&true) { "right" } else { "left" };
+    let right = |index: usize| table.right.get(index) == Some(&true);
     let wide = table.head.len() >= WIDE;
+    let labels: Vec<String> = match wide {
+        true => table.head.iter().map(|head| escape(&plain(head))).collect(),
+        false => Vec::new(),
+    };
     let mark = if wide { " data-wide=\"yes\"" } else { "" };
     out.push_str(&format!(
-        "<div style=\"overflow-x:auto\"><table class=\"grid\"{mark} style=\"{TABLE}\">\n<thead><tr>"
+        "<div style=\"overflow-x:auto\"><table class=\"grid\"{mark} width=\"100%\" border=\"1\" bordercolor=\"#d0d7de\" \
+         cellpadding=\"6\" cellspacing=\"0\" style=\"{TABLE}\">\n<thead><tr valign=\"bottom\">\n"
     ));
     for (index, cell) in table.head.iter().enumerate() {
-        let align = align(index);
-        let cell = words(cell, answers);
-        out.push_str(&format!("<th scope=\"col\" align=\"{align}\" style=\"{TH};text-align:{align}\">{cell}</th>"));
+        let align = if right(index) { "right" } else { "left" };
+        out.push_str(&format!("<th scope=\"col\" align=\"{align}\">"));
+        write_words(cell, answers, out);
+        out.push_str("</th>\n");
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for row in &table.rows {
-        out.push_str("<tr>");
+        out.push_str("<tr valign=\"top\">\n");
         for (index, cell) in row.iter().enumerate() {
-            let align = align(index);
+            let element = match index {
+                0 => "th scope=\"row\"",
+                _ => "td",
+            };
+            out.push('<');
+            out.push_str(element);
+            if let Some(label) = labels.get(index) {
+                out.push_str(" data-label=\"");
+                out.push_str(label);
+                out.push('"');
+            }
+            match right(index) {
+                true => out.push_str(" align=\"right\""),
+                false if index == 0 => out.push_str(" align=\"left\""),
+                false => {}
+            }
             // An amount or an article number that breaks is read wrong.
-            let length = plain(cell).chars().count();
-            let short = index == 0 && length < 20 || align == "right" && length < WHOLE_CHARS;
-            let whole = if short { ";white-space:nowrap" } else { "" };
-            let label = table.head.get(index).filter(|_| wide).map(|head| escape(&plain(head)));
-            let label = label.map(|label| format!("data-label=\"{label}\" ")).unwrap_or_default();
-            let cell = words(cell, answers);
-            let style = format!("{label}align=\"{align}\" style=\"{TD};text-align:{align}{whole}\"");
-            out.push_str(&match index {
-                0 => format!("<th scope=\"row\" {style}>{cell}</th>"),
-                _ => format!("<td {style}>{cell}</td>"),
-            });
+            let length: usize = cell.iter().map(|span| span.text.chars().count()).sum();
+            if index == 0 && length < 20 || right(index) && length < WHOLE_CHARS {
+                out.push_str(" nowrap");
+            }
+            out.push('>');
+            write_words(cell, answers, out);
+            out.push_str(if index == 0 { "</th>\n" } else { "</td>\n" });
         }
         out.push_str("</tr>\n");
     }
@@ -103,25 +122,41 @@ fn draw(table: &Table, answers: &Answers<'_>, out: &mut String) {
 
 fn words(inline: &Inline, answers: &Answers<'_>) -> String {
     let mut out = String::new();
+    write_words(inline, answers, &mut out);
+    out
+}
+
+fn write_words(inline: &Inline, answers: &Answers<'_>, out: &mut String) {
     for span in inline {
-        let text = escape(&span.text);
-        let text = match &span.link {
+        if span.strong {
+            out.push_str("<strong>");
+        }
+        match &span.link {
             Some(Link::Url(url)) => {
-                format!("<a class=\"link\" style=\"{LINK}\" href=\"{}\">{text}</a>", escape(url))
+                out.push_str(&format!("<a class=\"link\" style=\"{LINK}\" href=\"{}\">", escape(url)));
+                write_escaped(&span.text, out);
+                out.push_str("</a>");
             }
             Some(Link::Answer(words)) => match answers.to {
-                Some(to) => format!(
-                    "<a class=\"{}\" style=\"{BUTTON}\" href=\"{}\">{text}</a>",
-                    if words.chars().count() > BUTTON_CHARS { "button long" } else { "button" },
-                    escape(&mailto(to, answers.subject, words))
-                ),
-                None => format!("<strong>{text}</strong>"),
+                Some(to) => {
+                    let class = if words.chars().count() > BUTTON_CHARS { "button long" } else { "button" };
+                    let href = escape(&mailto(to, answers.subject, words));
+                    out.push_str(&format!("<a class=\"{class}\" style=\"{BUTTON}\" href=\"{href}\">"));
+                    write_escaped(&span.text, out);
+                    out.push_str("</a>");
+                }
+                None => {
+                    out.push_str("<strong>");
+                    write_escaped(&span.text, out);
+                    out.push_str("</strong>");
+                }
             },
-            None => text,
-        };
-        out.push_str(&if span.strong { format!("<strong>{text}</strong>") } else { text });
+            None => write_escaped(&span.text, out),
+        }
+        if span.strong {
+            out.push_str("</strong>");
+        }
     }
-    out
 }
 
 /// RFC 6068: the reply address, our subject answered, the words in the first line.
@@ -146,6 +181,11 @@ fn percent(text: &str, also: &str) -> String {
 /// For text and attribute values.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
+    write_escaped(text, &mut out);
+    out
+}
+
+fn write_escaped(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -153,7 +193,25 @@ pub fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c => out.push(c),
+            c if c.is_ascii() => out.push(c),
+            c => out.push_str(&format!("&#{};", u32::from(c))),
+        }
+    }
+}
+
+/// What is left of other characters, such as a subject put into the frame, as references too. Not for what stands in
+/// a style sheet or a comment, where they mean nothing: our frame has none there, and an admin's goes encoded.
+pub fn ascii(page: String) -> String {
+    if page.is_ascii()
+        || page.split("<style").skip(1).any(|rest| rest.split("</style").next().is_some_and(|css| !css.is_ascii()))
+    {
+        return page;
+    }
+    let mut out = String::with_capacity(page.len() + page.len() / 8);
+    for c in page.chars() {
+        match c.is_ascii() {
+            true => out.push(c),
+            false => out.push_str(&format!("&#{};", u32::from(c))),
         }
     }
     out

@@ -371,7 +371,7 @@ impl Compiled {
                 content => Value::from_safe_string(content),
             })
             .map_err(complain)?;
-        Ok(Words { text: text::render(&blocks), html, subject })
+        Ok(Words { text: text::render(&blocks), html: html::ascii(html), subject })
     }
 
     /// Compiles every letter of the language, with the blocks of every partner and channel.
