@@ -305,6 +305,7 @@ fn around(id: u64, mut dossier: Dossier) -> Commit {
         size: raw.len() as u64,
         drawer: "response".into(),
         reason: String::new(),
+        review: false,
         partner: Some("nordwind".into()),
         order: Some(number.clone()),
         responses: vec![ResponseId(id)],

@@ -5,9 +5,13 @@
 
 mod house;
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
 use house::{House, Out};
 use postern::gateway::desk::{Act, Request, TransmissionAction};
 use postern::model::{TransmissionKind as Kind, TransmissionStatus};
+use postern::wire::{Batch, Drawer, Fetched, MailKey, Mailbox, WireError};
 
 const CLEAN: &str = "10 B1 8 100.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-21 ok";
 const DEAR: &str = "10 B1 8 110.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-28 ok";
@@ -187,6 +191,69 @@ fn copies_do_nothing_twice() {
     assert_eq!(other_way.drawer, "duplicate");
     assert_eq!(house.responses("4711").len(), 1);
     assert_eq!(house.out().len(), 1);
+}
+
+/// A mailbox that hands out what it is given, batch by batch.
+#[derive(Default)]
+struct Batches {
+    next: VecDeque<Result<Vec<Fetched>, WireError>>,
+    filed: Arc<Mutex<Vec<(MailKey, Drawer)>>>,
+}
+
+#[async_trait::async_trait]
+impl Mailbox for Batches {
+    fn name(&self) -> &str {
+        "batches"
+    }
+    async fn fetch(&mut self, _: Batch) -> Result<Vec<Fetched>, WireError> {
+        self.next.pop_front().unwrap_or_else(|| Ok(Vec::new()))
+    }
+    async fn file(&mut self, filings: &[(MailKey, Drawer)]) -> Result<(), WireError> {
+        self.filed.lock().unwrap().extend_from_slice(filings);
+        Ok(())
+    }
+    async fn wait(&mut self, _: std::time::Duration) -> Result<(), WireError> {
+        Ok(())
+    }
+    async fn close(&mut self) {}
+}
+
+/// A copy right behind its original is a copy, in the same batch and in the next one; what came before the line broke
+/// is committed and filed; and a mail that is found again goes where it was to go.
+#[test]
+fn batches_are_filed_as_they_were_taken() {
+    let house = House::new();
+    let mut mailbox = Batches::default();
+    let mut digests = Vec::new();
+    for order in ["4711", "4712", "4713"] {
+        house.order(order);
+        let raw = house.confirmation("nord", order, CLEAN, "");
+        let (first, _) = house.fetched(&raw);
+        let (copy, in_its_batch) = house.fetched(&format!("Received: by another mailbox\n{raw}"));
+        let (other, in_the_next) = house.fetched(&format!("Received: by a third mailbox\n{raw}"));
+        mailbox.next.extend([Ok(vec![first, copy]), Ok(vec![other])]);
+        digests.extend([in_its_batch, in_the_next]);
+    }
+    let stranger = "From: <x@stranger.example>\nTo: orders@shop.example\nSubject: Hello\n\nHello\n";
+    mailbox.next.push_back(Ok(vec![house.fetched(stranger).0]));
+    mailbox.next.push_back(Err(WireError::Away("the line broke".into())));
+    let filed = Arc::clone(&mailbox.filed);
+    let mut mailbox: Box<dyn Mailbox> = Box::new(mailbox);
+    assert!(house.runtime.block_on(house.gateway.empty(&mut mailbox)).is_err());
+    for digest in &digests {
+        assert_eq!(house.store.mail_by_digest(digest).unwrap().unwrap().drawer, "duplicate");
+    }
+    for order in ["4711", "4712", "4713"] {
+        assert_eq!(house.responses(order).len(), 1, "{order}");
+    }
+    let review = |filed: &[(MailKey, Drawer)]| filed.iter().filter(|(_, drawer)| *drawer == Drawer::Review).count();
+    let first = std::mem::take(&mut *filed.lock().unwrap());
+    assert_eq!((first.len(), review(&first)), (10, 1));
+    let mut again = Batches { filed: Arc::clone(&filed), ..Batches::default() };
+    again.next.push_back(Ok(vec![house.fetched(stranger).0]));
+    let mut again: Box<dyn Mailbox> = Box::new(again);
+    assert_eq!(house.runtime.block_on(house.gateway.empty(&mut again)).unwrap(), 1);
+    assert_eq!(review(&filed.lock().unwrap()), 1, "a crash before it was filed");
 }
 
 /// Robots must never decide, and never get an answer.

@@ -166,7 +166,7 @@ pub struct RelayConfig {
 pub struct LimitsConfig {
     /// A mail above this goes to Review unread, in MiB. Default 40.
     pub mail_mib: Option<usize>,
-    /// Mails fetched at a time. Default 200.
+    /// Mails fetched at a time; more share fewer commits and take more memory, some 200 KiB each. Default 24.
     pub batch: Option<usize>,
     /// Memory of the process that reads PDFs and sheets, in MiB. Default 512.
     pub reader_mib: Option<u64>,
@@ -174,7 +174,7 @@ pub struct LimitsConfig {
     pub reader_seconds: Option<u64>,
     /// Processes that read documents. Default: one a core, at most 4.
     pub readers: Option<usize>,
-    /// The store's cache in MiB. Default 16.
+    /// The store's cache in MiB. Default 4.
     pub cache_mib: Option<usize>,
     /// Polling stops when less is free on the disk of `data_dir`, in MiB. Default 256.
     pub disk_free_mib: Option<u64>,

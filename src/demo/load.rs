@@ -22,8 +22,8 @@ const ORDERS_AT_ONCE: usize = 1_000;
 /// Nothing happened for so long: the run has failed.
 const STILL_MAX: Duration = Duration::from_secs(60);
 
-/// Mails that tell how large the gateway's letters are; their responses stay in the counts.
-pub const PROBE: usize = 20;
+/// Mails that tell how large the gateway's letters are.
+const PROBE: usize = 20;
 
 /// Where the mails are put before a run.
 pub enum Fill {
@@ -314,6 +314,7 @@ fn bare(number: usize, raw: Vec<u8>) -> MailTaken {
         size: raw.bytes().len() as u64,
         drawer: "load".into(),
         reason: String::new(),
+        review: false,
         partner: None,
         order: None,
         responses: Vec::new(),

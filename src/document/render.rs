@@ -12,11 +12,11 @@ impl Line {
     /// The visible words: one space within a phrase, two between phrases (cells).
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for phrase in self.phrases() {
+        for (word, goes_on) in table::joined(self, |_, _| false) {
             if !text.is_empty() {
-                text.push_str("  ");
+                text.push_str(if goes_on { " " } else { "  " });
             }
-            text.push_str(&phrase.text);
+            text.push_str(&word.text);
         }
         text
     }
@@ -39,12 +39,16 @@ impl Page {
         let mut text = String::new();
         for line in &self.lines {
             let mut column = 0;
-            for phrase in line.phrases() {
-                let wanted = ((phrase.x0 / width).round().max(0.0) as usize).min(COLUMNS_MAX);
-                let begin = if column == 0 || !drawn { wanted.max(column) } else { wanted.max(column + 2) };
+            for (word, goes_on) in table::joined(line, |_, _| false) {
+                let begin = if goes_on {
+                    column + 1
+                } else {
+                    let wanted = ((word.x0 / width).round().max(0.0) as usize).min(COLUMNS_MAX);
+                    if column == 0 || !drawn { wanted.max(column) } else { wanted.max(column + 2) }
+                };
                 text.extend(std::iter::repeat_n(' ', begin - column));
-                text.push_str(&phrase.text);
-                column = begin + phrase.text.chars().count();
+                text.push_str(&word.text);
+                column = begin + word.text.chars().count();
             }
             text.push('\n');
         }

@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::json;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::Serialize;
 
 use super::{Gateway, Live};
 use crate::mail::encode::{Automatic, Enclosure, Outgoing};
@@ -15,8 +17,8 @@ use crate::mail::token::{Bound, Secret, Tagging, Token};
 use crate::mail::{Address, Mail};
 use crate::model::owed::{Outcome, Receipt};
 use crate::model::{
-    About, Digest, Dossier, MailId, OrderNumber, Owed, Recipient, Response, ResponseId, Transmission, TransmissionId,
-    TransmissionKind as Kind, TransmissionStatus, Writer,
+    About, Digest, Dossier, MailId, OrderNumber, Owed, PartnerId, Recipient, Response, ResponseId, ResponseType,
+    Transmission, TransmissionId, TransmissionKind as Kind, TransmissionStatus, Writer,
 };
 use crate::standard::ubl_write;
 use crate::store::{Content, TokenRecord};
@@ -389,12 +391,10 @@ impl LetterWriter<'_> {
                 }
             }
             (Kind::SendResponseInitial | Kind::SendResponseContinuous | Kind::CreateDocuments, Some(response)) => {
-                let data = data(response, dossier);
-                let bytes = serde_json::to_vec_pretty(&data).unwrap_or_default();
                 files.push(Enclosure {
                     name: format!("response-{}.json", response.id),
                     media_type: "application/json".into(),
-                    bytes,
+                    bytes: data(response, dossier).into_bytes(),
                 });
                 if let Some(order) = &dossier.order {
                     let xml = ubl_write::order_response(order, response);
@@ -446,23 +446,72 @@ fn answers_a_mail(kind: Kind) -> bool {
     matches!(kind, Kind::RequestNewResponse | Kind::Receipt)
 }
 
-/// The response for the channel's machines: what was announced.
-fn data(response: &Response, dossier: &Dossier) -> serde_json::Value {
+/// The response for the channel's machines: what was announced. A position is a line of it.
+fn data(response: &Response, dossier: &Dossier) -> String {
+    #[derive(Serialize)]
+    struct Head<'a> {
+        v: u8,
+        order_number: &'a OrderNumber,
+        supplier_order_number: Option<&'a String>,
+        partner: &'a PartnerId,
+        response: ResponseId,
+        #[serde(rename = "type")]
+        response_type: ResponseType,
+        entry_date: Option<Date>,
+        currency: Option<&'a String>,
+    }
+    #[derive(Serialize)]
+    struct Position<'a> {
+        position: Option<u32>,
+        supplier_sku: &'a Option<String>,
+        shop_sku: &'a Option<String>,
+        product_id: &'a Option<String>,
+        name: &'a Option<String>,
+        unit: &'a Option<String>,
+        quantity_confirmed: Decimal,
+        confirmed_delivery_date: Option<Date>,
+        quantity_backordered: Decimal,
+        backordered_delivery_date: Option<Date>,
+        quantity_canceled: Decimal,
+        reason: &'a Option<String>,
+        price_net: Option<Decimal>,
+        substitute_sku: &'a Option<String>,
+    }
+    let order = dossier.order.as_ref();
+    let head = Head {
+        v: 1,
+        order_number: &dossier.number,
+        supplier_order_number: order.and_then(|order| order.supplier_order_number.as_ref()),
+        partner: &response.partner,
+        response: response.id,
+        response_type: response.response_type,
+        entry_date: response.entry_date,
+        currency: order.map(|order| &order.currency),
+    };
     let lines = response.composed.as_ref().unwrap_or(&response.lines);
-    json!({
-        "v": 1,
-        "order_number": dossier.number,
-        "supplier_order_number": dossier.order.as_ref().and_then(|order| order.supplier_order_number.as_ref()),
-        "partner": response.partner,
-        "response": response.id,
-        "type": response.response_type,
-        "entry_date": response.entry_date,
-        "currency": dossier.order.as_ref().map(|order| &order.currency),
-        "positions": lines.iter().filter(|line| line.ignored.is_none()).map(|line| json!({
-            "position": line.position, "supplier_sku": line.supplier_sku, "shop_sku": line.shop_sku, "product_id": line.product_id, "name": line.name, "unit": line.unit,
-            "quantity_confirmed": line.quantity_confirmed, "confirmed_delivery_date": line.confirmed_date,
-            "quantity_backordered": line.quantity_backordered, "backordered_delivery_date": line.backordered_date,
-            "quantity_canceled": line.quantity_canceled, "reason": line.rcl, "price_net": line.price_net, "substitute_sku": line.substitute_sku,
-        })).collect::<Vec<_>>(),
-    })
+    let positions = lines.iter().filter(|line| line.ignored.is_none()).map(|line| Position {
+        position: line.position,
+        supplier_sku: &line.supplier_sku,
+        shop_sku: &line.shop_sku,
+        product_id: &line.product_id,
+        name: &line.name,
+        unit: &line.unit,
+        quantity_confirmed: line.quantity_confirmed,
+        confirmed_delivery_date: line.confirmed_date,
+        quantity_backordered: line.quantity_backordered,
+        backordered_delivery_date: line.backordered_date,
+        quantity_canceled: line.quantity_canceled,
+        reason: &line.rcl,
+        price_net: line.price_net,
+        substitute_sku: &line.substitute_sku,
+    });
+    let mut out = serde_json::to_string(&head).unwrap_or_default();
+    out.truncate(out.len().saturating_sub(1));
+    out.push_str(",\n\"positions\":[");
+    for (index, position) in positions.enumerate() {
+        out.push_str(if index == 0 { "\n" } else { ",\n" });
+        out.push_str(&serde_json::to_string(&position).unwrap_or_default());
+    }
+    out.push_str("\n]}\n");
+    out
 }

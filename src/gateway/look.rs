@@ -38,7 +38,9 @@ pub(super) const UNSTRIPPED: &str = "unstripped-results";
 /// What a look comes to.
 pub(super) enum Seen {
     /// Taken before: only to be filed.
-    Known,
+    Known {
+        review: bool,
+    },
     New {
         task: Box<Task>,
         drawer: Drawer,
@@ -145,6 +147,7 @@ impl Gateway {
             size,
             drawer: finding.drawer.to_string(),
             reason: finding.reason,
+            review: finding.review,
             partner,
             order: finding.order.or_else(|| finding.inputs.first().map(|(number, _)| number.clone())),
             responses: Vec::new(),
@@ -152,7 +155,7 @@ impl Gateway {
             linked: finding.linked,
         };
         let fresh = Fresh::of(&mail, content.shared());
-        let drawer = if finding.review { Drawer::Review } else { Drawer::Processed };
+        let drawer = super::take_in::drawer_of(finding.review);
         let mail = Some((MailTaken { record, raw: Some(content) }, fresh));
         let (inputs, sales, extra, digest) = (finding.inputs, finding.sales, finding.extra, finding.digest);
         let task = Task { inputs, sales, mail, extra, digest, ..Task::default() };
@@ -769,6 +772,7 @@ impl Gateway {
         let record = MailRecord {
             drawer: finding.drawer.to_string(),
             reason: finding.reason.clone(),
+            review: finding.review,
             partner,
             order: finding.order.clone().or_else(|| finding.inputs.first().map(|(number, _)| number.clone())),
             mapping: finding.mapping.clone(),

@@ -5,6 +5,7 @@
 
 mod answers;
 pub mod control;
+mod crew;
 mod decide;
 pub mod desk;
 mod digest;

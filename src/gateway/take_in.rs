@@ -3,6 +3,7 @@
 //! Order of work: raw bytes and all they cause in one commit, then the move on the server. A crash
 //! before the commit fetches the mail again; a crash after it finds the mail known by its digest.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::{Gateway, News};
 use crate::config::MailboxConfig;
 use crate::model::AlarmKind;
 use crate::model::policy::Pause;
-use crate::store::{Commit, Content, StoreError};
+use crate::store::{Commit, Content, MailTaken, StoreError};
 use crate::wire::backoff::Backoff;
 use crate::wire::{Batch, Body, Drawer, Fetched, MailKey, Mailbox, WireError};
 
@@ -22,6 +23,12 @@ use crate::wire::{Batch, Body, Drawer, Fetched, MailKey, Mailbox, WireError};
 const FAILURES_BEFORE_ALARM: u32 = 3;
 /// Nothing is said on a connection for at most so long.
 const WAIT_MAX: Duration = Duration::from_secs(300);
+/// Committed mails are filed together, so many or after so long: each time the server reads and writes the lists of two
+/// folders anew, which costs it more than the mails themselves. Until then a crash only has them fetched once more.
+const FILED_AT_ONCE: usize = 400;
+const FILED_WITHIN: Duration = Duration::from_secs(1);
+/// Whoever stops the gateway waits at most so long for a batch that is being taken in.
+const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 
 impl Gateway {
     /// Reads one mailbox until `stop`.
@@ -38,9 +45,12 @@ impl Gateway {
         loop {
             let mut count = 0;
             let round = tokio::select! {
-                round = self.empty_counting(&mut mailbox, &mut count) => round,
-                () = stop.cancelled() => break,
+                round = self.empty_counting(&mut mailbox, &mut count, &stop) => round,
+                () = async { stop.cancelled().await; tokio::time::sleep(STOPPED_WITHIN).await } => break,
             };
+            if stop.is_cancelled() {
+                break;
+            }
             let waited = match round {
                 Ok(()) => {
                     // Told before the wait, which may last; an alarm may stand from before a restart.
@@ -70,6 +80,10 @@ impl Gateway {
                 }
             };
             if let Err(trouble) = waited {
+                if !matches!(trouble, Trouble::Wire(_)) {
+                    // What was handed out and not committed is to come again; a connection hands out a mail once.
+                    mailbox.close().await;
+                }
                 let pause = backoff.failed(fastrand::u32(..));
                 self.mailbox_trouble(&config.name, &trouble, backoff.failures());
                 tokio::select! {
@@ -85,25 +99,40 @@ impl Gateway {
     /// committed the next is fetched, so that the server and we work at the same time.
     pub async fn empty(&self, mailbox: &mut Box<dyn Mailbox>) -> Result<usize, Trouble> {
         let mut count = 0;
-        self.empty_counting(mailbox, &mut count).await.map(|()| count)
+        self.empty_counting(mailbox, &mut count, &CancellationToken::new()).await.map(|()| count)
     }
 
-    /// The same; `count` tells how many were filed even when it ends early.
-    async fn empty_counting(&self, mailbox: &mut Box<dyn Mailbox>, count: &mut usize) -> Result<(), Trouble> {
+    /// The same, until `stop`; `count` tells how many were filed even when it ends early.
+    async fn empty_counting(
+        &self,
+        mailbox: &mut Box<dyn Mailbox>,
+        count: &mut usize,
+        stop: &CancellationToken,
+    ) -> Result<(), Trouble> {
         let name = mailbox.name().to_string();
         let mut next = self.fetch(mailbox).await?;
         self.health_of(&name, |health| health.last_success = Some(self.now()));
+        let (mut committed, mut filed_at) = (BTreeMap::new(), Instant::now());
         while !next.is_empty() {
             drill("take_in.fetched")?;
             let (gateway, own_name, batch) = (self.clone(), name.clone(), next);
             let work = tokio::task::spawn_blocking(move || gateway.take(batch, &own_name));
-            let (taken, fetched) = tokio::join!(work, self.fetch(mailbox));
+            let fetching = async { if stop.is_cancelled() { Ok(Vec::new()) } else { self.fetch(mailbox).await } };
+            let (taken, fetched) = tokio::join!(work, fetching);
             let Taken { filings, trouble } = taken.map_err(|e| Trouble::Wire(WireError::Away(e.to_string())))?;
             drill("take_in.committed")?;
-            // What is committed is filed even if fetching more went wrong.
-            mailbox.file(&filings).await?;
-            *count += filings.len();
-            drill("take_in.filed")?;
+            // After a line that broke a mail may come again before it is filed.
+            committed.extend(filings);
+            let goes_on = trouble.is_none() && fetched.as_ref().is_ok_and(|next| !next.is_empty());
+            if !goes_on || mailbox.is_prompt() || committed.len() >= FILED_AT_ONCE || filed_at.elapsed() >= FILED_WITHIN
+            {
+                // What is committed is filed even if fetching more went wrong.
+                let filings: Vec<(MailKey, Drawer)> = std::mem::take(&mut committed).into_iter().collect();
+                mailbox.file(&filings).await?;
+                *count += filings.len();
+                filed_at = Instant::now();
+                drill("take_in.filed")?;
+            }
             if let Some(error) = trouble {
                 return Err(Trouble::Store(error));
             }
@@ -120,7 +149,7 @@ impl Gateway {
         // Two batches are in memory, one being read and one being fetched: some 100 KiB a mail. More mails share fewer
         // commits, and fewer hold the memory flat.
         let batch = Batch {
-            count_max: limits.batch.unwrap_or(48).clamp(1, 5_000),
+            count_max: limits.batch.unwrap_or(24).clamp(1, 5_000),
             mail_bytes_max: limits.mail_mib.unwrap_or(40).clamp(1, 100) << 20,
             ..Batch::default()
         };
@@ -130,81 +159,91 @@ impl Gateway {
     /// Looks at mails, decides and commits; says where each is to be filed. What could not be committed
     /// is not filed and comes again.
     pub fn take(&self, fetched: Vec<Fetched>, mailbox: &str) -> Taken {
-        let started = Instant::now();
-        let count = fetched.len();
-        let seen = self.look_at_all(fetched, mailbox);
+        let began = Instant::now();
+        let mails = self.look_at_all(fetched, mailbox);
+        let count = mails.len();
         if let Err(why) = crate::drill::pass("take_in.looked") {
             return Taken { filings: Vec::new(), trouble: Some(StoreError::Away(why)) };
         }
-        let mut filings = Vec::with_capacity(count);
-        let mut keys = Vec::with_capacity(count);
-        let mut tasks = Vec::with_capacity(count);
-        let mut trouble = None;
+        let mut taken = Taken { filings: Vec::with_capacity(count), trouble: None };
+        let (mails, copies) = self.part_copies(mails);
+        let newest = self.settle_seen(mails, &mut taken);
+        // The first of them is committed now, so that a second look knows the others as what they are.
+        let again = copies.into_iter().map(|(key, raw, size)| (key, self.look(raw, size, mailbox, None))).collect();
+        self.settle_seen(again, &mut taken);
+        let (now, filed) = (self.now(), taken.filings.len() as u64);
+        self.health_of(mailbox, |health| {
+            health.taken += filed;
+            health.last_mail = Some(now);
+            health.lag_seconds = newest.map(|date: Timestamp| now.as_second().saturating_sub(date.as_second()).max(0));
+        });
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        for _ in 0..count.min(64) {
+            self.note_time(millis);
+        }
+        taken
+    }
+
+    /// Sets those apart whose Message-ID came earlier in their batch or was committed since they were looked at: the
+    /// look could not know them as copies.
+    fn part_copies(&self, mails: Vec<Looked>) -> (Vec<Looked>, Vec<(MailKey, Content, u64)>) {
+        let mut ids = BTreeSet::new();
+        let mut copies = Vec::new();
+        let mut copy_of = |key: &MailKey, task: &Task| {
+            let (MailTaken { record, raw }, _) = task.mail.as_ref()?;
+            let id =
+                record.message_id.clone().filter(|_| !["duplicate", "unreadable"].contains(&record.drawer.as_str()))?;
+            let known = self.store().mail_by_message_id(&id).is_ok_and(|found| !found.is_empty());
+            let copy = !ids.insert(id) || known;
+            copy.then(|| Some((key.clone(), raw.clone()?, record.size))).flatten()
+        };
+        let mut firsts = Vec::with_capacity(mails.len());
+        for (key, seen) in mails {
+            match &seen {
+                Ok(Seen::New { task, .. }) if let Some(copy) = copy_of(&key, task) => copies.push(copy),
+                _ => firsts.push((key, seen)),
+            }
+        }
+        (firsts, copies)
+    }
+
+    /// Returns the latest date that a mail says of itself.
+    fn settle_seen(&self, seen: Vec<Looked>, taken: &mut Taken) -> Option<Timestamp> {
+        let mut keys = Vec::with_capacity(seen.len());
+        let mut tasks = Vec::with_capacity(seen.len());
         for (key, seen) in seen {
             match seen {
-                Ok(Seen::Known) => filings.push((key, Drawer::Processed)),
+                Ok(Seen::Known { review }) => taken.filings.push((key, drawer_of(review))),
                 Ok(Seen::New { task, drawer }) => {
                     keys.push((key, drawer));
                     tasks.push(*task);
                 }
-                Err(error) => trouble = Some(error),
+                Err(error) => taken.trouble = Some(error),
             }
         }
-        let newest =
-            tasks.iter().filter_map(|task: &Task| task.mail.as_ref().and_then(|(taken, _)| taken.record.date)).max();
+        let dates = tasks.iter().filter_map(|task: &Task| task.mail.as_ref().and_then(|(taken, _)| taken.record.date));
+        let newest = dates.max();
         for ((key, drawer), settled) in keys.into_iter().zip(self.settle(tasks)) {
             match settled {
-                Ok(_) => filings.push((key, drawer)),
+                Ok(_) => taken.filings.push((key, drawer)),
                 // Two copies in one batch, or another node was first.
-                Err(StoreError::Known(_)) => filings.push((key, Drawer::Processed)),
+                Err(StoreError::Known(_)) => taken.filings.push((key, Drawer::Processed)),
                 Err(error) => {
                     tracing::error!(%error, ?key, "a mail could not be committed; it stays where it is");
-                    trouble = Some(error);
+                    taken.trouble = Some(error);
                 }
             }
         }
-        let now = self.now();
-        let taken = filings.len() as u64;
-        self.health_of(mailbox, |health| {
-            health.taken += taken;
-            health.last_mail = Some(now);
-            health.lag_seconds = newest.map(|date: Timestamp| now.as_second().saturating_sub(date.as_second()).max(0));
-        });
-        let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        for _ in 0..count.min(64) {
-            self.note_time(millis);
-        }
-        Taken { filings, trouble }
+        newest
     }
 
     /// The mails of a batch, looked at on several threads, in their order.
     fn look_at_all(&self, fetched: Vec<Fetched>, mailbox: &str) -> Vec<Looked> {
-        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(fetched.len()).max(1);
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        let slots: Vec<std::sync::Mutex<Option<Fetched>>> =
-            fetched.into_iter().map(|mail| std::sync::Mutex::new(Some(mail))).collect();
-        let results: Vec<std::sync::Mutex<Option<Looked>>> =
-            slots.iter().map(|_| std::sync::Mutex::new(None)).collect();
-        let work = || {
-            loop {
-                let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let Some(slot) = slots.get(index) else { break };
-                let Some(mail) = slot.lock().ok().and_then(|mut slot| slot.take()) else { continue };
-                let key = mail.key.clone();
-                let seen = self.look_at(mail, mailbox);
-                if let Some(result) = results.get(index)
-                    && let Ok(mut result) = result.lock()
-                {
-                    *result = Some((key, seen));
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            // This thread is one of them.
-            (1..threads).for_each(|_| drop(scope.spawn(work)));
-            work();
-        });
-        results.into_iter().filter_map(|result| result.into_inner().ok().flatten()).collect()
+        let keys: Vec<MailKey> = fetched.iter().map(|mail| mail.key.clone()).collect();
+        let (gateway, mailbox) = (self.clone(), mailbox.to_string());
+        let seen = super::crew::each(fetched, move |mail| gateway.look_at(mail, &mailbox));
+        let died = || Err(StoreError::Away("looking at the mail ended badly".into()));
+        keys.into_iter().zip(seen).map(|(key, seen)| (key, seen.unwrap_or_else(died))).collect()
     }
 
     fn look_at(&self, fetched: Fetched, mailbox: &str) -> Result<Seen, StoreError> {
@@ -218,8 +257,8 @@ impl Gateway {
             }
         };
         let content = Content::of(raw);
-        if self.store().mail_by_digest(&content.digest())?.is_some() {
-            return Ok(Seen::Known);
+        if let Some(known) = self.store().mail_by_digest(&content.digest())? {
+            return Ok(Seen::Known { review: known.review });
         }
         self.look(content, fetched.size, mailbox, unread)
     }
@@ -276,6 +315,11 @@ impl Gateway {
             tracing::error!(%error, "the end of the alarm could not be kept");
         }
     }
+}
+
+/// Where a mail goes.
+pub(super) fn drawer_of(review: bool) -> Drawer {
+    if review { Drawer::Review } else { Drawer::Processed }
 }
 
 fn drill(point: &'static str) -> Result<(), Trouble> {

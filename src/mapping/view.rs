@@ -17,7 +17,7 @@ const ROWS_MAX: usize = 200_000;
 
 pub struct View<'p> {
     pub part: &'p Part,
-    pub rows: Vec<Row>,
+    pub rows: Vec<Row<'p>>,
     /// All rows, one a line.
     pub text: String,
     pub cut: bool,
@@ -25,9 +25,9 @@ pub struct View<'p> {
 
 /// One visual row.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct Row<'p> {
     pub page: usize,
-    pub words: Vec<Piece>,
+    pub words: Vec<Piece<'p>>,
     /// Runs of words with ordinary spaces between them.
     pub phrases: Vec<Phrase>,
     /// Its bytes in the view's text, without the line end.
@@ -40,8 +40,8 @@ pub struct Row {
 
 /// A word with its bytes in the view's text.
 #[derive(Clone, Debug)]
-pub struct Piece {
-    pub text: String,
+pub struct Piece<'p> {
+    pub text: &'p str,
     pub area: Area,
     pub span: Range<usize>,
 }
@@ -71,13 +71,10 @@ impl<'p> View<'p> {
                 let mut words = Vec::new();
                 let mut from = 0;
                 for word in line.visible() {
-                    let at = shown.get(from..).and_then(|rest| rest.find(&word.text)).map_or(from, |at| from + at);
+                    let at =
+                        shown.get(from..).and_then(|rest| rest.find(word.text.as_str())).map_or(from, |at| from + at);
                     let end = (at + word.text.len()).min(shown.len());
-                    words.push(Piece {
-                        text: word.text.clone(),
-                        area: Area::from(word),
-                        span: begin + at..begin + end,
-                    });
+                    words.push(Piece { text: &word.text, area: Area::from(word), span: begin + at..begin + end });
                     from = end;
                 }
                 view.text.push_str(shown);
@@ -133,7 +130,7 @@ impl<'p> View<'p> {
     }
 
     /// The box of the part of a word that a span covers.
-    fn within(&self, word: &Piece, span: &Range<usize>) -> Area {
+    fn within(&self, word: &Piece<'_>, span: &Range<usize>) -> Area {
         if self.part.kind.is_drawn() {
             return word.area;
         }
@@ -154,7 +151,7 @@ impl<'p> View<'p> {
     }
 }
 
-impl Row {
+impl Row<'_> {
     pub fn phrase_span(&self, phrase: &Phrase) -> Range<usize> {
         let words = self.words.get(phrase.words.clone()).unwrap_or_default();
         match (words.first(), words.last()) {
@@ -174,7 +171,7 @@ impl Row {
 
     /// Each word of the row, folded.
     pub fn folded_words(&self) -> &[String] {
-        self.folded_words.get_or_init(|| self.words.iter().map(|word| words::folded(&word.text)).collect())
+        self.folded_words.get_or_init(|| self.words.iter().map(|word| words::folded(word.text)).collect())
     }
 
     /// The row for finding words in it; `text` is its text.
@@ -187,8 +184,15 @@ impl Row {
     }
 }
 
-pub fn join(words: &[Piece]) -> String {
-    words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
+pub fn join(words: &[Piece<'_>]) -> String {
+    let mut text = String::with_capacity(words.iter().map(|word| word.text.len() + 1).sum());
+    for word in words {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word.text);
+    }
+    text
 }
 
 /// A ruling that stands upright.
@@ -202,7 +206,7 @@ fn space_max(height: f64, grid: bool) -> f64 {
     if grid { 1.0 } else { 0.75 * height }
 }
 
-fn phrases(words: &[Piece], verticals: &[[f64; 4]]) -> Vec<Phrase> {
+fn phrases(words: &[Piece<'_>], verticals: &[[f64; 4]]) -> Vec<Phrase> {
     let mut phrases: Vec<Phrase> = Vec::new();
     for (index, word) in words.iter().enumerate() {
         if let Some(last) = phrases.last_mut() {
@@ -212,7 +216,7 @@ fn phrases(words: &[Piece], verticals: &[[f64; 4]]) -> Vec<Phrase> {
                 let x = (x0 + x1) / 2.0;
                 last.area.x1 - 1.0 <= x && x <= word.area.x0 + 1.0 && *y0 <= centre && centre <= *y1
             });
-            let bar = is_bar(&word.text) || words.get(index.wrapping_sub(1)).is_some_and(|before| is_bar(&before.text));
+            let bar = is_bar(word.text) || words.get(index.wrapping_sub(1)).is_some_and(|before| is_bar(before.text));
             if word.area.x0 - last.area.x1 <= space_max(height, height <= 1.0) && !cut && !bar {
                 last.words.end = index + 1;
                 last.area = last.area.union(word.area);
@@ -222,7 +226,7 @@ fn phrases(words: &[Piece], verticals: &[[f64; 4]]) -> Vec<Phrase> {
         phrases.push(Phrase { words: index..index + 1, area: word.area });
     }
     phrases.retain(|phrase| {
-        !words.get(phrase.words.start).is_some_and(|word| phrase.words.len() == 1 && is_bar(&word.text))
+        !words.get(phrase.words.start).is_some_and(|word| phrase.words.len() == 1 && is_bar(word.text))
     });
     phrases
 }

@@ -15,6 +15,7 @@ mod finish;
 mod input;
 mod merge;
 mod person;
+mod picture;
 mod prepare;
 pub mod print;
 mod recall;

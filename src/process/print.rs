@@ -1,89 +1,63 @@
 //! The table for people and programs: Markdown beside the reference, a Mermaid diagram for the README,
 //! JSON for whoever draws or checks it. It must never say anything that the table does not.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use serde_json::Value;
 
-use serde_json::{Value, json};
-
+use super::picture::{Entry, Picture};
 use super::table::{Answer, Row, TABLE};
-use crate::model::Status;
+use crate::model::{Status, TransmissionKind};
 
-/// The transmissions a row owes, and `ALARM` when it starts one.
-fn owes(row: &Row) -> Vec<&'static str> {
-    row.owes.iter().map(|kind| kind.name()).chain(row.alarm.map(|_| "ALARM")).collect()
+fn place(status: Status) -> usize {
+    Status::ALL.iter().position(|row| row.0 == status).unwrap_or(0)
+}
+
+fn entry(row: &Row) -> Entry {
+    let owes = row.owes.iter().map(|kind| kind.name()).chain(row.alarm.map(|_| "ALARM")).collect();
+    Entry { step: row.step, from: row.from.map(place), answer: row.answer.name(), to: place(row.to), owes }
+}
+
+fn picture() -> Picture {
+    let statuses = Status::ALL.iter().map(|(status, name, id)| (*name, *id, status.is_end())).collect();
+    Picture { statuses, rows: TABLE.iter().map(entry).collect() }
+}
+
+/// Merging orders leads from any open status to WAIT_MERGE, and a person leads back.
+fn merges(row: &Entry) -> bool {
+    row.answer == Answer::OrdersMerged.name() || releases(row)
+}
+
+fn releases(row: &Entry) -> bool {
+    TABLE.iter().any(|one| matches!(one.answer, Answer::ReleasedTo(_)) && one.answer.name() == row.answer)
 }
 
 /// `{v, statuses: [{name, id, end}], rows: [{step, from, answer, to, owes}]}`
 pub fn json() -> Value {
-    let statuses = Status::ALL.map(|(status, name, id)| json!({ "name": name, "id": id, "end": status.is_end() }));
-    let row = |row: &Row| {
-        json!({
-            "step": row.step,
-            "from": row.from.map(Status::name),
-            "answer": row.answer.name(),
-            "to": row.to.name(),
-            "owes": owes(row),
-        })
-    };
-    let rows: Vec<Value> = TABLE.iter().map(row).collect();
-    json!({ "v": 1, "statuses": statuses, "rows": rows })
+    picture().json()
 }
 
 /// The statuses and the table as one page; rows that differ only in where they begin stand together.
 pub fn markdown() -> String {
-    let mut page = String::from("| status | id | end |\n|---|---|---|\n");
-    for (status, name, id) in Status::ALL {
-        let end = if status.is_end() { "yes" } else { "" };
-        let _ = writeln!(page, "| {name} | {id} | {end} |");
-    }
-    page.push_str("\n| step | in status | answer | next | owes |\n|---|---|---|---|---|\n");
-    let mut rest: Vec<&Row> = TABLE.iter().collect();
-    while let Some(row) = rest.first().copied() {
-        let alike = |other: &&Row| same_line(row, other);
-        let (group, others): (Vec<&Row>, Vec<&Row>) = rest.into_iter().partition(alike);
-        rest = others;
-        let from: Vec<&str> = group.iter().map(|row| row.from.map_or("–", Status::name)).collect();
-        let (from, answer, to) = match row.answer {
-            Answer::OrdersMerged => ("any open".to_string(), row.answer.name(), row.to.name()),
-            Answer::ReleasedTo(_) => (from.join(", "), "released by a person", "the status it left"),
-            answer => (from.join(", "), answer.name(), row.to.name()),
-        };
-        let step = if row.step == "-" { "–" } else { row.step };
-        let _ = writeln!(page, "| {step} | {from} | {answer} | {to} | {} |", owes(row).join(", "));
-    }
-    page
-}
-
-fn same_line(row: &Row, other: &Row) -> bool {
-    let released = matches!((row.answer, other.answer), (Answer::ReleasedTo(_), Answer::ReleasedTo(_)));
-    let same = row.answer == other.answer && row.to == other.to && row.step == other.step && row.alarm == other.alarm;
-    // A withdrawn question is owed only where one was asked; that makes no other line.
-    let owes =
-        row.owes == other.owes || (row.owes.is_empty() && other.owes == [crate::model::TransmissionKind::Withdrawal]);
-    released || (same && owes)
+    let picture = picture();
+    let alike = |first: &Entry, other: &Entry| {
+        let same = first.answer == other.answer && first.to == other.to && first.step == other.step;
+        // A withdrawn question is owed only where one was asked; that makes no other line.
+        let withdrawn = first.owes.is_empty() && other.owes == [TransmissionKind::Withdrawal.name()];
+        releases(first) && releases(other) || same && (first.owes == other.owes || withdrawn)
+    };
+    picture.markdown(alike, |group| {
+        let from = picture.begin(group);
+        match group.first() {
+            Some(row) if releases(row) => [from, "released by a person".into(), "the status it left".into()],
+            Some(row) if merges(row) => ["any open".into(), row.answer.into(), picture.name(row.to).into()],
+            Some(row) => [from, row.answer.into(), picture.name(row.to).into()],
+            None => [from, String::new(), String::new()],
+        }
+    })
 }
 
 /// A state diagram for Mermaid. Merging orders, which leads from any open status to WAIT_MERGE and back, is a note.
 pub fn mermaid() -> String {
-    let mut edges: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
-    let place = |status: Status| Status::ALL.iter().position(|row| row.0 == status).unwrap_or(0);
-    for row in TABLE {
-        let Some(from) = row.from else { continue };
-        if matches!(row.answer, Answer::OrdersMerged | Answer::ReleasedTo(_)) {
-            continue;
-        }
-        let step = if row.step == "-" { String::new() } else { format!("{} ", row.step) };
-        edges.entry((place(from), place(row.to))).or_default().push(format!("{step}{}", row.answer.name()));
-    }
-    let mut diagram = String::from("stateDiagram-v2\n    [*] --> INITIAL: C1 response message stored\n");
-    let name = |at: usize| Status::ALL.get(at).map_or("", |row| row.1);
-    for ((from, to), answers) in edges {
-        let _ = writeln!(diagram, "    {} --> {}: {}", name(from), name(to), answers.join(" / "));
-    }
-    for (_, name, _) in Status::ALL.iter().filter(|row| row.0.is_end()) {
-        let _ = writeln!(diagram, "    {name} --> [*]");
-    }
+    let mut diagram = picture().mermaid("C1 response message stored", |row| !merges(row));
     diagram.push_str("    note right of WAIT_MERGE: orders merged, from any open status and back by a person\n");
     diagram
 }

@@ -164,7 +164,8 @@ fn positions_of_product(line: &SaidLine<'_>, order: &Order, partner: &PartnerId,
 
 /// Case and spaces do not make another product.
 pub fn same_product(one: &str, other: &str) -> bool {
-    let plain =
-        |text: &'_ str| text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect::<String>();
-    one.eq_ignore_ascii_case(other) || plain(one) == plain(other)
+    fn plain(text: &str) -> impl Iterator<Item = char> {
+        text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase)
+    }
+    one.eq_ignore_ascii_case(other) || plain(one).eq(plain(other))
 }

@@ -2,7 +2,7 @@
 //! the order system gets. The readers of this room read it back as it was meant.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use crate::model::{Date, Decimal, Field, Line, LineStatus, Message, Order, Position, Response, Value};
 
@@ -263,69 +263,86 @@ fn order_line(out: &mut Writer, index: usize, line: &BTreeMap<Field, crate::mode
     out.close();
 }
 
-/// XML with indentation; everything written as text is escaped.
+/// XML with a line for each child of the root (an order line is a line): short, and still to be compared and searched
+/// by lines. Everything written as text is escaped.
 struct Writer {
     out: String,
     open: Vec<&'static str>,
+    /// Where the last line begins.
+    line: usize,
 }
+
+/// A longer line is ended where that is allowed: mail carries no more than 998 characters (RFC 5322 section 2.1.1).
+const LINE_BYTES: usize = 700;
 
 impl Writer {
     fn start(root: &'static str, customization: &str) -> Writer {
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         let namespace = "urn:oasis:names:specification:ubl:schema:xsd:";
         let _ = writeln!(out, "<{root} xmlns=\"{namespace}{root}-2\" xmlns:cac=\"{CAC}\" xmlns:cbc=\"{CBC}\">");
-        let mut writer = Writer { out, open: vec![root] };
+        let mut writer = Writer { line: out.len(), out, open: vec![root] };
         writer.text("cbc:UBLVersionID", "2.1");
         writer.text("cbc:CustomizationID", customization);
         writer.text("cbc:ProfileID", "urn:fdc:peppol.eu:poacc:bis:ordering:3");
         writer
     }
 
-    fn indent(&mut self) {
-        for _ in &self.open {
-            self.out.push_str("  ");
+    /// Before a start tag.
+    fn breathe(&mut self) {
+        if self.open.len() < 2 || self.out.len() - self.line > LINE_BYTES {
+            if !self.out.ends_with('\n') {
+                self.out.push('\n');
+            }
+            self.line = self.out.len();
         }
     }
 
     fn open(&mut self, name: &'static str) {
-        self.indent();
-        let _ = writeln!(self.out, "<{name}>");
+        self.breathe();
+        let _ = write!(self.out, "<{name}>");
         self.open.push(name);
     }
 
     fn close(&mut self) {
         if let Some(name) = self.open.pop() {
-            self.indent();
-            let _ = writeln!(self.out, "</{name}>");
+            if self.open.is_empty() {
+                self.out.push('\n');
+            }
+            let _ = write!(self.out, "</{name}>");
         }
     }
 
-    fn text(&mut self, name: &str, value: impl ToString) {
-        self.element(name, "", &value.to_string());
+    fn text(&mut self, name: &str, value: impl Display) {
+        self.element(name, None, value);
     }
 
-    fn maybe(&mut self, name: &str, value: Option<impl ToString>) {
+    fn maybe(&mut self, name: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.text(name, value);
         }
     }
 
-    fn element(&mut self, name: &str, attributes: &str, value: &str) {
-        self.indent();
-        let _ = writeln!(self.out, "<{name}{attributes}>{}</{name}>", escape(value));
+    fn element(&mut self, name: &str, attribute: Option<(&str, &str)>, value: impl Display) {
+        self.breathe();
+        let _ = write!(self.out, "<{name}");
+        if let Some((attribute, said)) = attribute.filter(|(_, said)| !said.is_empty()) {
+            let _ = write!(self.out, " {attribute}=\"");
+            let _ = Escaping(&mut self.out).write_str(said);
+            self.out.push('"');
+        }
+        self.out.push('>');
+        let _ = write!(Escaping(&mut self.out), "{value}");
+        let _ = write!(self.out, "</{name}>");
     }
 
     fn quantity(&mut self, name: &str, value: Option<Decimal>, unit: Option<&str>) {
         if let Some(value) = value {
-            let unit = unit.map(|unit| format!(" unitCode=\"{}\"", escape(unit))).unwrap_or_default();
-            self.element(name, &unit, &value.to_string());
+            self.element(name, unit.map(|unit| ("unitCode", unit)), value);
         }
     }
 
     fn money(&mut self, name: &str, value: Decimal, currency: &str) {
-        let currency =
-            if currency.is_empty() { String::new() } else { format!(" currencyID=\"{}\"", escape(currency)) };
-        self.element(name, &currency, &value.to_string());
+        self.element(name, Some(("currencyID", currency)), value);
     }
 
     fn price(&mut self, value: Option<Decimal>, currency: &str) {
@@ -387,25 +404,30 @@ impl Writer {
         while !self.open.is_empty() {
             self.close();
         }
+        self.out.push('\n');
         self.out
     }
 }
 
-/// Escaped for text and attributes; characters that XML 1.0 cannot carry at all become U+FFFD.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\t' | '\n' => out.push(c),
-            '\r' => out.push_str("&#13;"),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c if c.is_control() && c < ' ' => out.push('\u{fffd}'),
-            c => out.push(c),
+/// Escapes for text and attributes; characters that XML 1.0 cannot carry at all become U+FFFD.
+struct Escaping<'a>(&'a mut String);
+
+impl std::fmt::Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let out = &mut *self.0;
+        for c in text.chars() {
+            match c {
+                '&' => out.push_str("&amp;"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '"' => out.push_str("&quot;"),
+                '\t' | '\n' => out.push(c),
+                '\r' => out.push_str("&#13;"),
+                '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+                c if c.is_control() && c < ' ' => out.push('\u{fffd}'),
+                c => out.push(c),
+            }
         }
+        Ok(())
     }
-    out
 }

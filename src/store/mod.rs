@@ -104,6 +104,9 @@ pub struct MailRecord {
     /// `response`, `order`, `decision`, `recall-answer`, `bounce`, `auto-reply`, `duplicate`, `stranger`, `unreadable` ...
     pub drawer: String,
     pub reason: String,
+    /// A person should see it: it goes to the Review folder, also when it is found in the mailbox again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub review: bool,
     pub partner: Option<PartnerId>,
     pub order: Option<OrderNumber>,
     pub responses: Vec<ResponseId>,

@@ -67,7 +67,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            cache_bytes: 6 << 20,
+            cache_bytes: 4 << 20,
             ballast_bytes: 16 << 20,
             inline_bytes_max: 256 << 10,
             group_commits_max: 256,

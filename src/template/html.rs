@@ -22,6 +22,8 @@ const LI: &str = "margin:0 0 6px";
 const ANSWER: &str = "margin:0 0 6px -20px;list-style:none";
 /// Tables with so many columns do not fit a phone.
 const WIDE: usize = 4;
+/// A table's row is a line of the mail unless it is longer: mail carries no more than 998 characters a line.
+const LINE_BYTES: usize = 700;
 /// Amounts and dates hold themselves together by no-break spaces; longer cells may break between them.
 const WHOLE_CHARS: usize = 13;
 const QUOTE: &str = "margin:0 0 12px;padding:8px 12px;border-left:4px solid #8c959f;background:#f6f8fa;color:#3d444d";
@@ -78,18 +80,30 @@ fn draw(table: &Table, answers: &Answers<'_>, out: &mut String) {
     let mark = if wide { " data-wide=\"yes\"" } else { "" };
     out.push_str(&format!(
         "<div style=\"overflow-x:auto\"><table class=\"grid\"{mark} width=\"100%\" border=\"1\" bordercolor=\"#d0d7de\" \
-         cellpadding=\"6\" cellspacing=\"0\" style=\"{TABLE}\">\n<thead><tr valign=\"bottom\">\n"
+         cellpadding=\"6\" cellspacing=\"0\" style=\"{TABLE}\">\n<thead><tr valign=\"bottom\">"
     ));
+    let mut line = out.len();
+    let mut breathe = |out: &mut String| {
+        if out.len() - line > LINE_BYTES {
+            out.push('\n');
+        }
+        if out.ends_with('\n') {
+            line = out.len();
+        }
+    };
     for (index, cell) in table.head.iter().enumerate() {
+        breathe(out);
         let align = if right(index) { "right" } else { "left" };
         out.push_str(&format!("<th scope=\"col\" align=\"{align}\">"));
         write_words(cell, answers, out);
-        out.push_str("</th>\n");
+        out.push_str("</th>");
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for row in &table.rows {
-        out.push_str("<tr valign=\"top\">\n");
+        breathe(out);
+        out.push_str("<tr valign=\"top\">");
         for (index, cell) in row.iter().enumerate() {
+            breathe(out);
             let element = match index {
                 0 => "th scope=\"row\"",
                 _ => "td",
@@ -113,7 +127,7 @@ fn draw(table: &Table, answers: &Answers<'_>, out: &mut String) {
             }
             out.push('>');
             write_words(cell, answers, out);
-            out.push_str(if index == 0 { "</th>\n" } else { "</td>\n" });
+            out.push_str(if index == 0 { "</th>" } else { "</td>" });
         }
         out.push_str("</tr>\n");
     }

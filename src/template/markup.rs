@@ -174,7 +174,7 @@ fn paragraph(lines: &[&str]) -> Vec<Inline> {
 }
 
 fn table(lines: &[&str]) -> Option<Table> {
-    let mut rows: Vec<Vec<String>> = lines.iter().map(|line| cells(line)).collect();
+    let mut rows: Vec<Vec<&str>> = lines.iter().map(|line| cells(line)).collect();
     let rule = rows.get(1)?.clone();
     let is_rule = rule.iter().all(|cell| cell.contains("--") && cell.chars().all(|c| c == '-' || c == ':'));
     if !is_rule {
@@ -183,11 +183,11 @@ fn table(lines: &[&str]) -> Option<Table> {
     rows.remove(1);
     let mut rows = rows.into_iter();
     let head = rows.next()?;
-    let rows: Vec<Vec<String>> = rows.collect();
+    let rows: Vec<Vec<&str>> = rows.collect();
     let used = |column: usize| rows.iter().any(|row| row.get(column).is_some_and(|cell| !cell.is_empty()));
     let kept: Vec<usize> = (0..head.len()).filter(|column| used(*column)).collect();
-    let pick = |row: &[String]| -> Vec<Inline> {
-        kept.iter().map(|column| inline(row.get(*column).map_or("", String::as_str))).collect()
+    let pick = |row: &[&str]| -> Vec<Inline> {
+        kept.iter().map(|column| inline(row.get(*column).copied().unwrap_or(""))).collect()
     };
     Some(Table {
         head: pick(&head),
@@ -197,30 +197,35 @@ fn table(lines: &[&str]) -> Option<Table> {
 }
 
 /// The cells of `| a | b |`.
-fn cells(line: &str) -> Vec<String> {
-    let mut cells = vec![String::new()];
-    let mut chars = line.trim().trim_start_matches('|').chars();
-    while let Some(c) = chars.next() {
-        match (c, cells.last_mut()) {
-            ('|', _) => cells.push(String::new()),
-            ('\\', Some(cell)) => {
-                cell.push('\\');
-                cell.extend(chars.next());
+fn cells(line: &str) -> Vec<&str> {
+    let line = line.trim().trim_start_matches('|');
+    let mut cells = Vec::new();
+    let (mut from, mut escaped) = (0, false);
+    for (at, c) in line.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '|' => {
+                cells.push(line.get(from..at).unwrap_or("").trim());
+                from = at + 1;
             }
-            (c, Some(cell)) => cell.push(c),
-            (_, None) => {}
+            _ => {}
         }
     }
-    if cells.last().is_some_and(|cell| cell.trim().is_empty()) {
-        cells.pop();
+    let last = line.get(from..).unwrap_or("").trim();
+    if !last.is_empty() {
+        cells.push(last);
     }
-    cells.iter().map(|cell| cell.trim().to_string()).collect()
+    cells
 }
 
 /// Reads `**strong**`, `[label](url)`, `[[answer]]` and backslashes.
 pub fn inline(source: &str) -> Inline {
-    let mut spans: Inline = Vec::new();
-    let mut text = String::new();
+    if source.is_empty() {
+        return Inline::new();
+    }
+    let mut spans: Inline = Vec::with_capacity(1);
+    let mut text = String::with_capacity(source.len());
     let mut strong = false;
     let mut rest = source;
     let flush = |text: &mut String, spans: &mut Inline, strong: bool| {
@@ -268,8 +273,10 @@ pub fn inline(source: &str) -> Inline {
             rest = after;
             continue;
         }
-        text.push(c);
-        rest = after;
+        // Up to whatever may mean something next.
+        let end = after.find(['\\', '*', '[']).map_or(rest.len(), |end| c.len_utf8() + end);
+        text.push_str(rest.get(..end).unwrap_or(""));
+        rest = rest.get(end..).unwrap_or("");
     }
     flush(&mut text, &mut spans, strong);
     spans

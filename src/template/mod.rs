@@ -160,8 +160,11 @@ impl Templates {
             match read(&code, Some(&english)) {
                 Ok((language, warnings)) => {
                     complaints.extend(warnings);
-                    let compiled = Compiled::new(language, &sources);
+                    let mut compiled = Compiled::new(language, &sources);
                     complaints.extend(compiled.check(&sources));
+                    // A house writes few of the letters in few of the languages: these are compiled again when they
+                    // are written first. All of them together take five megabytes.
+                    compiled.environment.clear_templates();
                     languages.insert(code, compiled);
                 }
                 Err(error) => complaints.push(error),

@@ -191,16 +191,17 @@ impl<'a> Chain<'a> {
     pub fn path(&self, lang: &str, sources: &Sources) -> Option<String> {
         let (owner, id) = match self.level {
             0 => {
-                let own = format!("{lang}/{}", self.file);
-                let shared = format!("shared/{}", self.file);
-                let english = format!("en/{}", self.file);
-                return [own, shared, english].into_iter().find(|path| sources.contains_key(path));
+                let paths = [lang, "shared", "en"].into_iter().map(|folder| format!("{folder}/{}", self.file));
+                return paths.into_iter().find(|path| sources.contains_key(path));
             }
             1 => ("channel", self.channel),
             _ => ("partner", self.partner),
         };
-        let paths = [format!("{owner}/{id}/{lang}/{}", self.file), format!("{owner}/{id}/{}", self.file)];
-        paths.into_iter().filter(|_| !id.is_empty()).find(|path| sources.contains_key(path))
+        if id.is_empty() {
+            return None;
+        }
+        let folders = [format!("{owner}/{id}/{lang}"), format!("{owner}/{id}")];
+        folders.into_iter().map(|folder| format!("{folder}/{}", self.file)).find(|path| sources.contains_key(path))
     }
 
     /// The highest level below `below` that has a file.

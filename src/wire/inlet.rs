@@ -158,6 +158,10 @@ impl Mailbox for Inlet {
         &self.settings.name
     }
 
+    fn is_prompt(&self) -> bool {
+        true
+    }
+
     async fn fetch(&mut self, batch: Batch) -> Result<Vec<Fetched>, WireError> {
         let mut arrived = Vec::new();
         let mut bytes = 0usize;

@@ -36,6 +36,10 @@ pub trait Mailbox: Send {
     /// The next mails, oldest first, that this connection has not handed out yet; empty when there are
     /// none. An empty answer is a statement of the server, never a lost connection or a refusal.
     async fn fetch(&mut self, batch: Batch) -> Result<Vec<Fetched>, WireError>;
+    /// Somebody waits for each mail to be filed: it is done batch by batch instead of many together.
+    fn is_prompt(&self) -> bool {
+        false
+    }
     /// Moves mails out of the inbox. Mails that are gone already are no error.
     async fn file(&mut self, filings: &[(MailKey, Drawer)]) -> Result<(), WireError>;
     /// Returns when the server says that something is new, or after `at_most`.

@@ -99,7 +99,7 @@ pub struct House {
     pub clock: Arc<TestClock>,
     pub relay: Arc<Keeper>,
     pub folder: tempfile::TempDir,
-    runtime: tokio::runtime::Runtime,
+    pub runtime: tokio::runtime::Runtime,
     mails: std::cell::Cell<u64>,
 }
 
@@ -207,14 +207,20 @@ impl House {
 
     /// A mail comes in; its record says where it ended.
     pub fn feed(&self, raw: &str) -> MailRecord {
+        let (fetched, digest) = self.fetched(raw);
+        let taken = self.gateway.take(vec![fetched], "test");
+        assert!(taken.trouble.is_none(), "{:?}", taken.trouble);
+        assert_eq!(taken.filings.len(), 1, "every mail is filed");
+        self.store.mail_by_digest(&digest).unwrap().expect("the mail is in the ledger")
+    }
+
+    /// A mail as a mailbox hands it out, and what it is known by.
+    pub fn fetched(&self, raw: &str) -> (Fetched, postern::model::Digest) {
         self.mails.set(self.mails.get() + 1);
         let raw = raw.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes();
         let digest = postern::model::Digest::of(&raw);
         let key = MailKey::Maildir(self.mails.get().to_string());
-        let taken = self.gateway.take(vec![Fetched { key, size: raw.len() as u64, body: Body::Whole(raw) }], "test");
-        assert!(taken.trouble.is_none(), "{:?}", taken.trouble);
-        assert_eq!(taken.filings.len(), 1, "every mail is filed");
-        self.store.mail_by_digest(&digest).unwrap().expect("the mail is in the ledger")
+        (Fetched { key, size: raw.len() as u64, body: Body::Whole(raw) }, digest)
     }
 
     /// A confirmation of `partner` in the layout of [`mapping`].

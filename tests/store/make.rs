@@ -32,6 +32,7 @@ pub fn mail(id: u64, words: &str, drawer: &str) -> MailTaken {
         size: raw.len() as u64,
         drawer: drawer.into(),
         reason: String::new(),
+        review: false,
         partner: Some(partner("nordwind")),
         order: None,
         responses: Vec::new(),

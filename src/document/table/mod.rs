@@ -8,7 +8,7 @@ pub(super) mod rules;
 pub(in crate::document) mod stream;
 pub(super) mod text;
 
-use super::{Cell, Line, place::Area};
+use super::{Cell, Line, Word, place::Area};
 
 /// A run of words with ordinary spaces between them.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,14 +104,29 @@ fn space_max(height: f64) -> f64 {
     if height <= 1.0 { 1.0 } else { 0.75 * height }
 }
 
-/// The visible words of a line, joined to phrases; `cut(left, right)` parts two words in any case
+/// The visible words of a line, each with whether it goes on a phrase; `cut(left, right)` parts two words in any case
 /// (a ruling stands between the right end of the one and the left end of the other).
+pub(super) fn joined(line: &Line, cut: impl Fn(f64, f64) -> bool) -> impl Iterator<Item = (&Word, bool)> {
+    let mut last: Option<Area> = None;
+    line.visible().map(move |word| {
+        let goes_on = last.filter(|last| {
+            let height = (word.y1 - word.y0).min(last.y1 - last.y0);
+            word.x0 - last.x1 <= space_max(height) && !cut(last.x1, word.x0)
+        });
+        last = Some(match goes_on {
+            Some(last) => Area { x1: last.x1.max(word.x1), y0: last.y0.min(word.y0), y1: last.y1.max(word.y1), ..last },
+            None => Area::from(word),
+        });
+        (word, goes_on.is_some())
+    })
+}
+
+/// The visible words of a line, joined to phrases.
 pub(super) fn phrases(line: &Line, cut: impl Fn(f64, f64) -> bool) -> Vec<Phrase> {
     let mut phrases: Vec<Phrase> = Vec::new();
-    for word in line.visible() {
+    for (word, goes_on) in joined(line, cut) {
         if let Some(last) = phrases.last_mut() {
-            let height = (word.y1 - word.y0).min(last.y1 - last.y0);
-            if word.x0 - last.x1 <= space_max(height) && !cut(last.x1, word.x0) {
+            if goes_on {
                 last.gaps.push(Gap { at: last.text.len(), x0: last.x1, x1: word.x0 });
                 last.text.push(' ');
                 last.text.push_str(&word.text);

@@ -173,6 +173,7 @@ impl Gateway {
             size: content.bytes().len() as u64,
             drawer: drawer.to_string(),
             reason: why.to_string(),
+            review: false,
             partner: None,
             order: None,
             responses: Vec::new(),

@@ -39,8 +39,8 @@ pub(super) fn unescape(text: &str) -> Cow<'_, str> {
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Token<'a> {
-    Open { name: String, attributes: Vec<(String, String)> },
-    Close(String),
+    Open { name: Cow<'a, str>, attributes: Vec<(String, String)> },
+    Close(Cow<'a, str>),
     Text(Cow<'a, str>),
 }
 
@@ -88,13 +88,16 @@ impl<'a> Tokens<'a> {
         let length = after.find(|c: char| c.is_whitespace() || c == '>' || c == '/').unwrap_or(after.len());
         let (name, after) = after.split_at_checked(length)?;
         // Outlook's `<o:p>` is nothing but an inline wrapper.
-        let name = name.to_ascii_lowercase();
+        let name = match name.contains(|c: char| c.is_ascii_uppercase()) {
+            true => Cow::Owned(name.to_ascii_lowercase()),
+            false => Cow::Borrowed(name),
+        };
         let (attributes, rest) = attributes(after);
         self.rest = rest;
         if closing {
             return Some(Token::Close(name));
         }
-        self.raw = match name.as_str() {
+        self.raw = match name.as_ref() {
             "style" => Some("style"),
             "script" => Some("script"),
             "title" => Some("title"),

@@ -227,8 +227,7 @@ pub fn anchors(case: &Case<'_>, view: &View<'_>) -> Vec<(usize, usize)> {
             let is_number = |word: &str| word.trim_end_matches(['.', ')', ':']).trim_start_matches('0') == number;
             // `10`, or `Pos. 10`.
             let begins = |row: &usize| {
-                let mut words =
-                    view.rows.get(*row).into_iter().flat_map(|row| &row.words).map(|word| word.text.as_str());
+                let mut words = view.rows.get(*row).into_iter().flat_map(|row| &row.words).map(|word| word.text);
                 words.next().is_some_and(|first| {
                     let is_word = first.chars().count() <= 12 && first.chars().all(|c| c.is_alphabetic() || c == '.');
                     is_number(first) || is_word && words.next().is_some_and(is_number)
