@@ -64,6 +64,8 @@ pub fn mermaid() -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// Whoever checks or draws the process by its JSON relies on the keys and on one row per (from, answer).
