@@ -125,16 +125,14 @@ pub(super) fn joined(line: &Line, cut: impl Fn(f64, f64) -> bool) -> impl Iterat
 pub(super) fn phrases(line: &Line, cut: impl Fn(f64, f64) -> bool) -> Vec<Phrase> {
     let mut phrases: Vec<Phrase> = Vec::new();
     for (word, goes_on) in joined(line, cut) {
-        if let Some(last) = phrases.last_mut() {
-            if goes_on {
-                last.gaps.push(Gap { at: last.text.len(), x0: last.x1, x1: word.x0 });
-                last.text.push(' ');
-                last.text.push_str(&word.text);
-                last.x1 = last.x1.max(word.x1);
-                last.y0 = last.y0.min(word.y0);
-                last.y1 = last.y1.max(word.y1);
-                continue;
-            }
+        if goes_on && let Some(last) = phrases.last_mut() {
+            last.gaps.push(Gap { at: last.text.len(), x0: last.x1, x1: word.x0 });
+            last.text.push(' ');
+            last.text.push_str(&word.text);
+            last.x1 = last.x1.max(word.x1);
+            last.y0 = last.y0.min(word.y0);
+            last.y1 = last.y1.max(word.y1);
+            continue;
         }
         phrases.push(Phrase {
             text: word.text.clone(),
