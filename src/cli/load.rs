@@ -27,8 +27,30 @@ pub struct LoadArgs {
     /// mail of another size costs the servers is no work of the gateway.
     #[arg(long, value_name = "BYTES")]
     empty_bytes: Option<usize>,
+    /// Where the chain without work sends to; without it, to the channel. A mailbox that is delivered to costs the
+    /// server the more the fuller it is.
+    #[arg(long, value_name = "ADDRESS")]
+    empty_to: Option<String>,
+    /// A shell command that ends when the relay has delivered what it took. A relay takes mails faster than it delivers
+    /// them, and delivers while we work on the same machine: with this both runs are also timed to the last delivery.
+    #[arg(long, value_name = "COMMAND")]
+    drain: Option<String>,
     #[arg(long)]
     json: bool,
+}
+
+impl LoadArgs {
+    fn drained(&self, measured: &mut Measured) -> anyhow::Result<()> {
+        let Some(command) = &self.drain else { return Ok(()) };
+        let began = std::time::Instant::now();
+        let status = std::process::Command::new("sh").args(["-c", command]).status();
+        let status = status.with_context(|| format!("`{command}` cannot be run"))?;
+        if !status.success() {
+            return Err(anyhow!("`{command}` ended with {status}"));
+        }
+        measured.delivered(began.elapsed());
+        Ok(())
+    }
 }
 
 pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
@@ -49,7 +71,8 @@ pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> an
         let loaded = client::load(&Some(file))?;
         partners::unpack_mappings(&loaded.mappings_dir())?;
         let mailbox_config = loaded.config.mailboxes.first().cloned().context("the configuration has no mailbox")?;
-        let to = loaded.config.channels.values().flat_map(|c| &c.addresses).next().cloned().context("a channel with an address is needed")?;
+        let channel = loaded.config.channels.values().flat_map(|c| &c.addresses).next();
+        let to = args.empty_to.as_ref().or(channel).cloned().context("a channel with an address is needed")?;
         let connections = loaded.config.relay.connections.unwrap_or(4);
         let mailbox = || (adapters.mailbox)(&loaded, &mailbox_config).map_err(|e| anyhow!(e));
         let relay = (adapters.relay)(&loaded).map_err(|e| anyhow!(e))?;
@@ -57,7 +80,8 @@ pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> an
         eprintln!("writing {} mails ...", args.mails);
         load::register(&gateway, 0, args.mails)?;
         fill.fill(0, args.mails)?;
-        let measured = load::run_gateway(&gateway, mailbox()?, Arc::clone(&relay), connections, args.mails).await?;
+        let mut measured = load::run_gateway(&gateway, mailbox()?, Arc::clone(&relay), connections, args.mails).await?;
+        args.drained(&mut measured)?;
         let counts = gateway.store().counts()?;
         let mut empty: Option<Measured> = None;
         let mut letter_bytes = None;
@@ -66,15 +90,24 @@ pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> an
             let bytes = args.empty_bytes.map_or_else(|| load::letter_bytes(&gateway), Ok)?;
             fill.fill(args.mails, 2 * args.mails)?;
             let sending = load::Sending { relay: Arc::clone(&relay), connections, to, bytes };
-            empty = Some(load::run_empty(Arc::clone(gateway.store()), mailbox()?, sending, args.mails).await?);
+            let keeper = Arc::clone(gateway.store());
+            let mut chain = load::run_empty(keeper, mailbox()?, sending, args.mails).await?;
+            args.drained(&mut chain)?;
+            empty = Some(chain);
             letter_bytes = Some(bytes);
         }
-        let ratio = empty.as_ref().map(|empty| (measured.mails_per_second / empty.mails_per_second * 1_000.0).round() / 1_000.0);
+        let of = |ours: f64, chain: f64| (ours / chain * 1_000.0).round() / 1_000.0;
+        let ratio = empty.as_ref().map(|empty| of(measured.mails_per_second, empty.mails_per_second));
+        let delivered = measured.delivered_per_second.zip(empty.as_ref().and_then(|empty| empty.delivered_per_second));
+        let ratio_delivered = delivered.map(|(ours, chain)| of(ours, chain));
         if args.json {
-            println!("{}", serde_json::to_string_pretty(&json!({"v": 1, "gateway": measured, "empty_chain": empty, "ratio": ratio, "empty_chain_mail_bytes": letter_bytes, "responses": counts.responses, "mails": counts.mails}))?);
+            println!("{}", serde_json::to_string_pretty(&json!({"v": 1, "gateway": measured, "empty_chain": empty, "ratio": ratio, "ratio_delivered": ratio_delivered, "empty_chain_mail_bytes": letter_bytes, "responses": counts.responses, "mails": counts.mails}))?);
         } else {
             let tell = |name: &str, m: &Measured| {
                 println!("{name:<12} {:>7} mails in {:>7.2} s  {:>7} mails/s  {:>6.3} CPU s per 1,000  peak {:>6.1} MiB", m.mails, m.seconds, m.mails_per_second, m.cpu_seconds_per_1000, m.peak_mib);
+                if let Some(delivered) = m.delivered_per_second {
+                    println!("             {delivered:>38} mails/s to the last delivery");
+                }
             };
             if let Some(empty) = &empty {
                 tell("empty chain", empty);
@@ -83,6 +116,9 @@ pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> an
             tell("gateway", &measured);
             if let Some(ratio) = ratio {
                 println!("gateway / empty chain = {ratio}");
+            }
+            if let Some(ratio) = ratio_delivered {
+                println!("gateway / empty chain = {ratio} to the last delivery");
             }
             println!("responses {:?}", counts.responses);
         }

@@ -38,9 +38,19 @@ pub struct Measured {
     pub mails: usize,
     pub seconds: f64,
     pub mails_per_second: f64,
+    /// To the moment when the relay had delivered all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered_per_second: Option<f64>,
     /// Of this process and its readers; the mail servers' own work is not in it (but for a sandbox).
     pub cpu_seconds_per_1000: f64,
     pub peak_mib: f64,
+}
+
+impl Measured {
+    /// The relay had delivered everything so much later.
+    pub fn delivered(&mut self, later: Duration) {
+        self.delivered_per_second = Some((self.mails as f64 / (self.seconds + later.as_secs_f64())).round());
+    }
 }
 
 /// The mail of order `number`; what is in it depends on the number alone.
@@ -331,6 +341,7 @@ fn measured(mails: usize, began: Instant, cpu: f64) -> Measured {
         mails,
         seconds: per(seconds),
         mails_per_second: (mails as f64 / seconds).round(),
+        delivered_per_second: None,
         cpu_seconds_per_1000: per((cpu_seconds() - cpu) * 1_000.0 / mails as f64),
         peak_mib: per(peak_mib()),
     }
