@@ -256,6 +256,22 @@ fn batches_are_filed_as_they_were_taken() {
     assert_eq!(review(&filed.lock().unwrap()), 1, "a crash before it was filed");
 }
 
+/// A mail that ends a reader badly would come again for ever, and hold up those behind it.
+#[test]
+fn a_mail_that_kills_its_reader_is_kept_for_a_person() {
+    let house = House::new();
+    house.order("4711");
+    let poison = house.feed(
+        "From: nord <ab@nord.example>\nTo: orders@shop.example\nSubject: Confirmation 4711\nMIME-Version: 1.0\n\
+         Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nsee the file\n\
+         --b\nContent-Type: text/csv; name=a.csv\nContent-Disposition: attachment; filename=a.csv\n\n\
+         KILL-READER;1\n--b--\n",
+    );
+    assert_eq!((poison.drawer.as_str(), poison.review), ("unreadable", true), "{}", poison.reason);
+    house.confirm("nord", "4711", CLEAN);
+    assert_eq!(house.responses("4711").len(), 1);
+}
+
 /// Robots must never decide, and never get an answer.
 #[test]
 fn robots_and_strangers_are_kept_and_not_answered() {

@@ -260,7 +260,11 @@ impl Gateway {
         if let Some(known) = self.store().mail_by_digest(&content.digest())? {
             return Ok(Seen::Known { review: known.review });
         }
-        self.look(content, fetched.size, mailbox, unread)
+        // A mail that ends a reader badly is kept, and seen by a person: it must not come again for ever.
+        let looked = || self.look(content.clone(), fetched.size, mailbox, unread.clone());
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(looked)).unwrap_or_else(|_| {
+            self.look(content.clone(), fetched.size, mailbox, Some("reading it ended badly".into()))
+        })
     }
 
     fn mailbox_trouble(&self, name: &str, trouble: &Trouble, failures: u32) {

@@ -121,7 +121,10 @@ fn start(folder: &Path, store: &Arc<dyn Store>, clock: &Arc<TestClock>) -> Gatew
     let loaded = Loaded::read(&folder.join("postern.toml")).unwrap_or_else(|c| panic!("{c}"));
     let live =
         Live::from_loaded(loaded).unwrap_or_else(|c| panic!("{}", c.iter().map(|c| c.draw(false)).collect::<String>()));
-    let reader: Reader = Arc::new(|input| postern::document::read(input, &Limits::default()));
+    let reader: Reader = Arc::new(|input| {
+        assert!(!input.bytes.windows(11).any(|words| words == b"KILL-READER"), "a reader that dies");
+        postern::document::read(input, &Limits::default())
+    });
     Gateway::new(live, Arc::clone(store), clock.clone(), reader, vec![7; 32])
 }
 
