@@ -195,8 +195,11 @@ impl Outgoing {
         let mut media_type = enclosure.media_type.trim().to_ascii_lowercase();
         // A mail within a mail may not be encoded (RFC 2046 section 5.2.1): one that cannot go as it is goes as a file.
         // Data whose line ends mean nothing goes as it is where it can: a third shorter, and to be read in the mail.
-        let lines_alike = matches!(media_type.as_str(), "message/rfc822" | "application/json" | "application/xml");
-        let as_it_is = lines_alike && self.fits(&enclosure.bytes);
+        // (A line that begins with "From " is changed by programs that keep mails in one file.)
+        let is_data = matches!(media_type.as_str(), "application/json" | "application/xml");
+        let changed_on_the_way = enclosure.bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"From "));
+        let as_it_is =
+            (media_type == "message/rfc822" || is_data && !changed_on_the_way) && self.fits(&enclosure.bytes);
         if media_type.starts_with("message/") && !as_it_is {
             media_type = "application/octet-stream".to_string();
         }
@@ -417,6 +420,26 @@ mod tests {
             ]
         );
         assert_eq!(mail.nested()[0].subject, "x");
+    }
+
+    /// An order system would read a note that a program on the way had changed, or data that was cut or recoded.
+    #[test]
+    fn data_goes_as_it_is_only_where_that_is_safe() {
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(1_000));
+        for (data, encoding) in [
+            ("{\"a\":\n1}\n", "7bit"),
+            ("{\"a\":\"ä\"}", "base64"),
+            ("<Note>x\nFrom here on</Note>", "base64"),
+            (&long, "base64"),
+        ] {
+            let file = Enclosure { name: "d.json".into(), media_type: "application/json".into(), bytes: data.into() };
+            let raw = Outgoing { enclosures: vec![file], ..outgoing() }.build(None).unwrap();
+            let text = String::from_utf8(raw.clone()).unwrap();
+            let head = text.split("application/json").nth(1).unwrap().split("\r\n\r\n").next().unwrap();
+            assert!(head.contains(encoding), "{data}: {head}");
+            let read = Mail::parse(&raw).attachments[0].bytes.clone();
+            assert_eq!(String::from_utf8(read).unwrap().trim_end().replace("\r\n", "\n"), data.trim_end());
+        }
     }
 
     /// A value from a partner's mail could add a recipient or a header.
