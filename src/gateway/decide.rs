@@ -11,13 +11,13 @@ use super::digest::DigestReply;
 use super::letter::{Fresh, LetterWriter, Written};
 use super::numbers::Handout;
 use super::sales::{SaleDone, SaleTask};
-use super::{Gateway, News};
+use super::{Gateway, News, outbox};
 use crate::model::{
     About, Alarm, AlarmKind, AlarmNews, AuditEntry, Dossier, OrderNumber, Owed, Recipient, ResponseId, Step,
     Transmission, TransmissionId, TransmissionKind, TransmissionStatus, Writer as _,
 };
 use crate::process::{self, AlarmChange, Input, Refused, World};
-use crate::store::{Commit, DossierChange, MailTaken, StoreError};
+use crate::store::{Commit, Content, DossierChange, MailTaken, StoreError};
 
 /// How often a stale decision is made again before giving up; each time somebody else got ahead.
 const TRIES_MAX: usize = 50;
@@ -112,13 +112,15 @@ impl Gateway {
                 waiting = later;
                 continue;
             }
-            let news: Vec<Wake> = commits.iter().map(Wake::of).collect();
+            let news: Vec<(Wake, Vec<Content>)> =
+                commits.iter().map(|commit| (Wake::of(commit), outbox::owed(commit))).collect();
             let mut again = Vec::new();
-            for (((landed, (index, task, tries)), done), wake) in
+            for (((landed, (index, task, tries)), done), (wake, owed)) in
                 self.store().commit_many(commits).into_iter().zip(going).zip(decided).zip(news)
             {
                 match landed {
                     Ok(_) => {
+                        self.inner.outbox.put(owed);
                         self.landed(&task, &done, &wake);
                         put(&mut results, index, Ok(done));
                     }

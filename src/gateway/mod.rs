@@ -16,6 +16,7 @@ mod link;
 mod look;
 mod numbers;
 pub mod origin;
+mod outbox;
 pub mod remind;
 pub mod sales;
 pub mod send_out;
@@ -262,6 +263,8 @@ struct Inner {
     numbers: NumberBlocks,
     /// The key that tokens are made with.
     secret: Vec<u8>,
+    /// What was committed just now and is sent next.
+    outbox: outbox::Outbox,
     news: broadcast::Sender<News>,
     /// Something is due to be sent.
     wake_sender: Notify,
@@ -301,6 +304,7 @@ impl Gateway {
                 reader,
                 numbers,
                 secret,
+                outbox: outbox::Outbox::default(),
                 news,
                 wake_sender: Notify::new(),
                 wake_timer: Notify::new(),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Gateway, News};
 use crate::model::{AlarmKind, Attempt, Transmission, TransmissionKind, TransmissionStatus as Status};
-use crate::store::{Commit, StoreError};
+use crate::store::{Commit, Content, Store, StoreError};
 use crate::wire::{Accepted, Envelope, Refusal, Relay};
 
 /// Transmissions looked at in one go.
@@ -35,7 +35,7 @@ const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 const ATTEMPTS_MAX: usize = 200;
 
 /// A transmission's MIME; `None` when the store does not have it.
-type Content = Result<Option<Vec<u8>>, StoreError>;
+type Mime = Result<Option<Arc<Vec<u8>>>, StoreError>;
 
 impl Gateway {
     /// Sends what is due until `stop`.
@@ -130,15 +130,21 @@ impl Gateway {
     }
 
     /// The finished MIME of some transmissions, as the store has it.
-    async fn contents(&self, group: Vec<Transmission>) -> Vec<(Transmission, Content)> {
-        let gateway = self.clone();
-        let read = move || {
-            let content = |transmission: Transmission| {
-                let content = gateway.store().blob(&transmission.content);
-                (transmission, content)
+    async fn contents(&self, group: Vec<Transmission>) -> Vec<(Transmission, Mime)> {
+        let held = |transmission: &Transmission| self.inner.outbox.take(&transmission.content);
+        let group: Vec<_> = group.into_iter().map(|transmission| (held(&transmission), transmission)).collect();
+        let content_of = |(held, transmission): (Option<Content>, Transmission), store: &dyn Store| {
+            let mime = match held {
+                Some(content) => Ok(Some(content.shared())),
+                None => store.blob(&transmission.content).map(|bytes| bytes.map(Arc::new)),
             };
-            Ok(group.into_iter().map(content).collect())
+            (transmission, mime)
         };
+        if group.iter().all(|(held, _)| held.is_some()) {
+            return group.into_iter().map(|one| content_of(one, &**self.store())).collect();
+        }
+        let gateway = self.clone();
+        let read = move || Ok(group.into_iter().map(|one| content_of(one, &**gateway.store())).collect());
         // A reader that died leaves them due: they come again with the next look.
         blocking(read).await.unwrap_or_else(|error: StoreError| {
             tracing::error!(%error, "contents cannot be read; trying again");
@@ -150,7 +156,7 @@ impl Gateway {
         &self,
         relay: &dyn Relay,
         transmission: Transmission,
-        message: Content,
+        message: Mime,
     ) -> Option<(Transmission, Commit)> {
         let message = match message {
             Ok(Some(message)) => message,

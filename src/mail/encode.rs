@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, MessageBuilder, MultiPart, SinglePart};
+use memchr::{memchr, memchr3, memmem};
 use sha2::{Digest as _, Sha256};
 
 use super::dkim::Signer;
@@ -213,14 +214,14 @@ impl Outgoing {
     }
 
     fn fits(&self, bytes: &[u8]) -> bool {
-        let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii() && !text.contains('\0')) else {
-            return false;
+        let line_ok = |line: &[u8]| {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            line.len() <= RAW_LINE_MAX && memchr(b'\r', line).is_none()
         };
-        let line_ok = |line: &str| {
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            line.len() <= RAW_LINE_MAX && !line.contains('\r')
-        };
-        text.split('\n').all(line_ok) && ![1, 2].iter().any(|number| text.contains(&self.boundary(*number)))
+        bytes.is_ascii()
+            && memchr(0, bytes).is_none()
+            && bytes.split(|byte| *byte == b'\n').all(line_ok)
+            && ![1, 2].iter().any(|number| memmem::find(bytes, self.boundary(*number).as_bytes()).is_some())
     }
 
     /// `=_` occurs in no quoted-printable and no base64 body.
@@ -240,9 +241,13 @@ fn text_part(content_type: &str, text: &str, longest: usize) -> Result<SinglePar
     let content_type =
         ContentType::parse(content_type).map_err(|_| EncodeError::MediaType(content_type.to_string()))?;
     let text = crlf(text);
-    let clean = |line: &str| line.len() <= longest && !line.ends_with([' ', '\t']) && !line.starts_with("From ");
+    // Every line feed has its carriage return by now.
+    let clean = |line: &[u8]| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        line.len() <= longest && !matches!(line.last(), Some(b' ' | b'\t')) && !line.starts_with(b"From ")
+    };
     let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'));
-    let body = if plain && text.split("\r\n").all(clean) {
+    let body = if plain && text.as_bytes().split(|byte| *byte == b'\n').all(clean) {
         // Proved to be 7bit just now; the library's own guess also weighs which encoding is shorter.
         Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
     } else {
@@ -263,7 +268,7 @@ fn encoded(
 fn crlf(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 32);
     let mut rest = text;
-    while let Some(at) = rest.find(['\r', '\n', '\0']) {
+    while let Some(at) = memchr3(b'\r', b'\n', 0, rest.as_bytes()) {
         let (line, end) = rest.split_at(at);
         out.push_str(line);
         if !end.starts_with('\0') {

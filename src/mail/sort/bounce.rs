@@ -1,6 +1,6 @@
 //! Returned mail: delivery status notifications (RFC 3464), and the free-text notices of servers that write none.
 
-use super::{Action, Dsn, DsnRecipient, bare, null_sender, report, text_of, words};
+use super::{Action, Dsn, DsnRecipient, Said, bare, null_sender, report, text_of, words};
 use crate::mail::Mail;
 use crate::mail::header::{self, Headers};
 
@@ -82,21 +82,24 @@ pub(super) fn is_returner(mail: &Mail) -> bool {
     words().bounce.senders.iter().any(|sender| local == *sender || path.split('@').next() == Some(sender))
 }
 
-pub(super) fn non_standard_bounce(mail: &Mail, text: &str) -> Option<Dsn> {
+pub(super) fn non_standard_bounce(mail: &Mail, text: &Said<'_>) -> Option<Dsn> {
     let words = &words().bounce;
     let subject = mail.subject.to_lowercase();
-    let body = text.to_lowercase().replace('\n', " ");
     let name = mail.from.first().and_then(|from| from.name.as_deref()).unwrap_or_default().to_lowercase();
     let local = local_part(mail);
     let titled = words.subjects.iter().any(|phrase| subject.contains(phrase.as_str()));
-    let said = words.bodies.iter().any(|phrase| body.contains(phrase.as_str()));
+    let said = || {
+        let body = text.to_lowercase().replace('\n', " ");
+        words.bodies.iter().any(|phrase| body.contains(phrase.as_str()))
+    };
     let office = words.offices.iter().any(|office| local == *office || name == *office);
     let failed = mail.headers.get("X-Failed-Recipients").is_some();
     let null = null_sender(&mail.headers);
     // Three of a kind is needed from whoever is no mailer daemon: a person may well write "delivery failed".
     let bounce = match (is_returner(mail), null || office) {
-        (true, _) => titled || said || failed || null,
+        (true, _) => titled || failed || null || said(),
         (false, true) => {
+            let said = said();
             failed || titled && said || (titled || said) && office && null || said && office && code_in(text).is_some()
         }
         (false, false) => failed && titled,

@@ -6,6 +6,7 @@
 
 mod bounce;
 
+use std::cell::LazyCell;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -104,7 +105,8 @@ pub fn sort(mail: &Mail) -> Nature {
     if let Some(mark) = feedback(mail) {
         return Nature::Generated { mark };
     }
-    let text = text_of(mail);
+    // Most mails are ordinary by their headers, and nobody looks at their words.
+    let text: Said<'_> = LazyCell::new(Box::new(|| text_of(mail)));
     if let Some(dsn) = non_standard_bounce(mail, &text) {
         return Nature::Bounce(dsn);
     }
@@ -119,6 +121,9 @@ pub fn sort(mail: &Mail) -> Nature {
         None => Nature::Ordinary,
     }
 }
+
+/// The words of a mail, put together when somebody asks for them.
+type Said<'m> = LazyCell<String, Box<dyn FnOnce() -> String + 'm>>;
 
 fn text_of(mail: &Mail) -> String {
     let mut text = match (&mail.text, &mail.html) {
@@ -196,7 +201,7 @@ fn bare(text: &str) -> Option<String> {
 }
 
 /// RFC 3834 and the fields that came before it.
-fn auto_reply(mail: &Mail, text: &str) -> Option<AutoReply> {
+fn auto_reply(mail: &Mail, text: &Said<'_>) -> Option<AutoReply> {
     let headers = &mail.headers;
     let words = &words().automatic;
     let submitted = headers
@@ -229,11 +234,14 @@ fn auto_reply(mail: &Mail, text: &str) -> Option<AutoReply> {
         || headers.get("Delivered-To").is_some_and(|value| value.trim().eq_ignore_ascii_case("autoresponder"));
     let subject = stem(&mail.subject);
     let titled = words.subjects.iter().any(|phrase| subject.starts_with(phrase.as_str()));
+    let weak = machine_mark(headers).is_some();
+    if !marked && !titled && !(weak && !mail.in_reply_to.is_empty()) {
+        return None;
+    }
     let lower = text.to_lowercase();
     let away = titled && words.away.iter().any(|phrase| subject.contains(phrase.as_str()))
         || words.away.iter().any(|phrase| lower.contains(phrase.as_str()));
-    let weak = machine_mark(headers).is_some();
-    let is_reply = marked || titled || weak && away && !mail.in_reply_to.is_empty();
+    let is_reply = marked || titled || away;
     // A person who plans a trip writes "Out of office next week", too, but not in answer to a mail.
     if !is_reply || titled && !marked && !weak && is_absence(&subject) && !answers(mail) {
         return None;

@@ -1,6 +1,7 @@
 //! The message as it goes over the wire: every line ends in CRLF.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// The message with every line ended by CRLF and without the last line's end, which belongs to the end of DATA.
 ///
@@ -30,14 +31,34 @@ pub(super) fn canonical(message: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn has_lone_line_end(message: &[u8]) -> bool {
-    let mut before = 0u8;
-    for byte in message {
-        if (*byte == b'\n') != (before == b'\r') {
+    let mut ends = memchr::memchr2_iter(b'\r', b'\n', message);
+    while let Some(at) = ends.next() {
+        if message.get(at..at + 2) != Some(b"\r\n") {
             return true;
         }
-        before = *byte;
+        ends.next();
     }
-    before == b'\r'
+    false
+}
+
+/// A message as DATA carries it: dots at the beginning of a line doubled, and the end (RFC 5321 section 4.5.2).
+pub(super) struct Stuffed<'m>(pub &'m str);
+
+impl fmt::Display for Stuffed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = self.0;
+        if message.starts_with('.') {
+            f.write_str(".")?;
+        }
+        let mut written = 0;
+        for at in memchr::memmem::find_iter(message.as_bytes(), b"\r\n.") {
+            // Up to and with the dot, which the rest begins with once more.
+            f.write_str(message.get(written..at + 3).unwrap_or_default())?;
+            written = at + 2;
+        }
+        f.write_str(message.get(written..).unwrap_or_default())?;
+        f.write_str("\r\n.\r\n")
+    }
 }
 
 #[cfg(test)]
@@ -68,5 +89,20 @@ mod tests {
             );
         }
         assert!(matches!(canonical(b"x\r\ny\r\n"), Cow::Borrowed(_)), "nothing to mend, nothing to copy");
+    }
+
+    /// A line that begins with a dot would lose it, and one that is a dot alone would end the mail.
+    #[test]
+    fn dots_are_doubled_where_a_line_begins() {
+        let table = [
+            ("a", "a\r\n.\r\n"),
+            (".", "..\r\n.\r\n"),
+            ("a\r\n.\r\n..\r\n.b.", "a\r\n..\r\n...\r\n..b.\r\n.\r\n"),
+            ("a.\r\n\r\n.", "a.\r\n\r\n..\r\n.\r\n"),
+            ("", "\r\n.\r\n"),
+        ];
+        for (message, expected) in table {
+            assert_eq!(Stuffed(message).to_string(), expected, "{message:?}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParame
 use lettre::transport::smtp::response::Response;
 
 use super::RelayServer;
+use super::body::Stuffed;
 use crate::wire::login::Login;
 use crate::wire::net::{Security, Stream, Timeouts, one_line};
 use crate::wire::{Envelope, WireError};
@@ -123,7 +124,14 @@ impl Dialogue {
         let (mail, recipients) = self.commands(envelope, body)?;
         self.sound = false;
         self.ready_for_data(&mail, &recipients).await?;
-        let message = tokio::time::timeout(self.message_timeout, self.connection.message(body)).await;
+        let handing_over = async {
+            match std::str::from_utf8(body) {
+                Ok(text) => self.connection.command(Stuffed(text)).await,
+                // Byte by byte.
+                Err(_) => self.connection.message(body).await,
+            }
+        };
+        let message = tokio::time::timeout(self.message_timeout, handing_over).await;
         match message {
             Ok(Ok(response)) => {
                 self.sound = true;
