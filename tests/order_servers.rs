@@ -5,11 +5,11 @@
 
 #[path = "common/maillab.rs"]
 mod maillab;
+#[path = "common/program.rs"]
+mod program;
 
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -18,16 +18,9 @@ use postern::demo::order_system::{AnswerBy, Behaviour, OrderSystemSimulator, Scr
 use postern::demo::{paper, story};
 use postern::mail::Mail;
 use postern::model::Decimal;
-use postern::wire::imap::ImapMailbox;
 use postern::wire::login::Secret;
-use postern::wire::smtp::{SmtpRelay, SmtpSettings};
-use postern::wire::{Batch, Body, Drawer, Envelope, Mailbox, Relay};
-use serde_json::Value as Json;
+use program::{LAB, PATIENCE, Program};
 
-/// The lab's mailboxes are shared: one test at a time.
-static LAB: Mutex<()> = Mutex::new(());
-/// Longer than any answer takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 const SENDER: &str = "purchase@acme.example";
 const SECRET: &str = "a-secret-that-both-sides-know-of-32";
 
@@ -40,11 +33,7 @@ enum By {
 }
 
 struct Site {
-    lab: Lab,
-    folder: tempfile::TempDir,
-    running: Option<Child>,
-    runtime: tokio::runtime::Runtime,
-    relay: Arc<dyn Relay>,
+    program: Program,
     simulator: OrderSystemSimulator,
 }
 
@@ -59,15 +48,15 @@ fn mapping(subject: &str, source: &str, rest: &str) -> String {
 
 impl Site {
     fn new(lab: Lab, by: By, script: Script) -> Site {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let program = Program::new(lab);
+        let Program { lab, folder, runtime, .. } = &program;
         let simulator = OrderSystemSimulator::new(script);
         let portal = portal();
         let erp = folder.path().join("erp");
         std::fs::create_dir_all(&erp).unwrap();
         let order_system = match by {
             By::Files => {
-                simulator_watch(&runtime, &simulator, &erp);
+                simulator_watch(runtime, &simulator, &erp);
                 format!("url = \"file://{}\"\npoll = \"1s\"\n", erp.display())
             }
             By::Reply => {
@@ -120,7 +109,6 @@ retry = "1s"
             operators = address("sales"),
         );
         std::fs::write(folder.path().join("postern.toml"), config).unwrap();
-        std::fs::write(folder.path().join("password"), lab.get("PASSWORD")).unwrap();
         let number = "[fields]\norder_number = { find = 'Our order: (\\S+)' }\n";
         let line = "[lines]\nstart = '^Line'\nline = '^(?<position>\\d+)\\s+(?<supplier_sku>\\S+)\\s+(?<quantity>[\\d.]+)\\s+(?<price_net>[\\d.]+)\\s+(?<requested_date>\\S+)$'\nend = '^Regards'\n";
         let linked = format!("part = \"link\"\nhosts = [\"{portal}\"]\nurl = '/orders/'");
@@ -141,122 +129,20 @@ retry = "1s"
             std::fs::write(mappings.join(format!("{name}.toml")), mapping(subject, source, &rest)).unwrap();
         }
         std::fs::write(folder.path().join("portal"), &portal).unwrap();
-        let relay: Arc<dyn Relay> = Arc::new(SmtpRelay::new(SmtpSettings::new(vec![lab.smtp()])));
-        let site = Site { lab, folder, running: None, runtime, relay, simulator };
+        let site = Site { program, simulator };
         for account in ["gateway", "partner", "approver", "sales"] {
             site.drain(account);
         }
         site
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
-        command.arg("--config").arg(self.folder.path().join("postern.toml"));
-        // The customer's portal of this test listens on loopback.
-        command.env("POSTERN_LOOPBACK_LINKS", "1");
-        command
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
-    fn start(&mut self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
-        self.running = Some(self.command().arg("run").stdout(Stdio::null()).stderr(log).spawn().unwrap());
-    }
-
-    /// As a power cut.
-    fn kill(&mut self) {
-        if let Some(mut child) = self.running.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    fn ask(&self, arguments: &[&str]) -> Json {
-        let out = self.command().args(arguments).arg("--json").output().unwrap();
-        serde_json::from_slice(&out.stdout)
-            .unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&out.stderr)))
-    }
-
     fn order(&self, raw: &[u8]) {
         self.send(SENDER, &self.lab.address("gateway"), raw);
     }
 
-    fn send(&self, from: &str, to: &str, raw: &[u8]) {
-        let envelope = Envelope { from: from.to_string(), to: vec![to.to_string()] };
-        self.runtime.block_on(self.relay.send(&envelope, raw)).unwrap();
-    }
-
-    /// All mails of an account, moved out of its inbox.
-    fn drain(&self, account: &str) -> Vec<Mail> {
-        let mut mailbox = ImapMailbox::new(self.lab.imap(account));
-        self.runtime.block_on(async {
-            let mut all = Vec::new();
-            loop {
-                let mails = mailbox.fetch(Batch::default()).await.unwrap();
-                if mails.is_empty() {
-                    break;
-                }
-                let filings: Vec<_> = mails.iter().map(|mail| (mail.key.clone(), Drawer::Processed)).collect();
-                all.extend(mails.into_iter().filter_map(|mail| match mail.body {
-                    Body::Whole(raw) => Some(Mail::parse(&raw)),
-                    _ => None,
-                }));
-                mailbox.file(&filings).await.unwrap();
-            }
-            mailbox.close().await;
-            all
-        })
-    }
-
-    /// The next mail to an account whose subject has these words.
-    fn await_mail(&self, account: &str, words: &str) -> Mail {
-        let mut mailbox = ImapMailbox::new(self.lab.imap(account));
-        let began = Instant::now();
-        let found = self.runtime.block_on(async {
-            while began.elapsed() < PATIENCE {
-                for mail in mailbox.fetch(Batch::default()).await.unwrap() {
-                    let Body::Whole(raw) = &mail.body else { continue };
-                    let parsed = Mail::parse(raw);
-                    if parsed.subject.contains(words) {
-                        mailbox.file(&[(mail.key.clone(), Drawer::Processed)]).await.unwrap();
-                        return Some(parsed);
-                    }
-                }
-                mailbox.wait(Duration::from_secs(2)).await.unwrap();
-            }
-            None
-        });
-        found.unwrap_or_else(|| panic!("no mail with `{words}` came to {account}\n{}", self.told()))
-    }
-
-    /// Every mail of the account was filed: the last move comes a moment after its commit.
-    fn await_empty(&self, account: &str) {
-        let began = Instant::now();
-        loop {
-            let mut mailbox = ImapMailbox::new(self.lab.imap(account));
-            let left = self.runtime.block_on(mailbox.fetch(Batch::default())).unwrap().len();
-            self.runtime.block_on(mailbox.close());
-            if left == 0 {
-                return;
-            }
-            assert!(began.elapsed() < PATIENCE, "{left} mails are left in the inbox\n{}", self.told());
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
     /// Everything that helps to see why.
     fn told(&self) -> String {
-        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
-        let tail: Vec<&str> = log.lines().rev().take(60).collect();
-        format!(
-            "{:#}\n{:#}\n{}",
-            self.ask(&["sale", "list"]),
-            self.ask(&["mail", "list"]),
-            tail.into_iter().rev().collect::<Vec<_>>().join("\n")
-        )
+        format!("{:#}\n{:#}\n{}", self.ask(&["sale", "list"]), self.ask(&["mail", "list"]), self.log())
     }
 
     fn status(&self, order: &str) -> String {
@@ -293,9 +179,17 @@ retry = "1s"
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.kill();
+impl Deref for Site {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Site {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
     }
 }
 
@@ -581,7 +475,7 @@ fn kills(name: &str, by: By) {
     site.kill();
     // Between the relay's 250 and our commit a mail may go out again: the same to its Message-ID.
     let mut heard: std::collections::BTreeMap<String, std::collections::BTreeSet<String>> = Default::default();
-    for mail in site.drain("partner") {
+    for mail in site.drain("partner").iter().map(|raw| Mail::parse(raw)) {
         let order = mail.subject.split_whitespace().find(|word| word.starts_with("K-")).unwrap_or("").to_string();
         heard.entry(order).or_default().insert(mail.message_id.unwrap_or_default());
     }

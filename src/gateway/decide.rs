@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 
 use super::digest::DigestReply;
-use super::letter::{Fresh, LetterWriter, Written};
+use super::envelope::{Fresh, Written};
+use super::letter::LetterWriter;
 use super::numbers::Handout;
 use super::sales::{SaleDone, SaleTask};
 use super::{Gateway, News, outbox};

@@ -11,53 +11,21 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use super::envelope::{self, Fresh, Sending, Written, tagging};
 use super::{Gateway, Live};
-use crate::mail::encode::{Automatic, Enclosure, Outgoing};
-use crate::mail::token::{Bound, Secret, Tagging, Token};
-use crate::mail::{Address, Mail};
+use crate::mail::encode::Enclosure;
+use crate::mail::token::{Bound, Secret, Token};
 use crate::model::owed::{Outcome, Receipt};
 use crate::model::{
     About, Digest, Dossier, MailId, OrderNumber, Owed, PartnerId, Recipient, Response, ResponseId, ResponseType,
-    Transmission, TransmissionId, TransmissionKind as Kind, TransmissionStatus, Writer,
+    TransmissionId, TransmissionKind as Kind, Writer,
 };
 use crate::standard::ubl_write;
-use crate::store::{Content, TokenRecord};
+use crate::store::TokenRecord;
 use crate::template::Letter;
 
-/// Original mails above this are named but not attached.
-const ORIGINAL_BYTES_MAX: usize = 5 << 20;
 /// Receipts that explain an unclear or idle reply, to one address about one order within an hour.
 const EXPLANATIONS_PER_HOUR: usize = 3;
-/// Of the partner's own words, so much is quoted.
-const PARTNER_WORDS_MAX: usize = 4_000;
-
-/// A transmission ready to be committed.
-pub(super) struct Written {
-    pub transmission: Transmission,
-    pub mime: Content,
-    pub tokens: Vec<TokenRecord>,
-}
-
-/// A mail that is being taken in and cannot be read back from the store yet.
-#[derive(Clone)]
-pub(super) struct Fresh {
-    pub message_id: Option<String>,
-    pub references: Vec<String>,
-    pub words: String,
-    pub raw: std::sync::Arc<Vec<u8>>,
-}
-
-impl Fresh {
-    pub fn of(mail: &Mail, raw: std::sync::Arc<Vec<u8>>) -> Fresh {
-        let mut words = mail.readable();
-        if words.len() > PARTNER_WORDS_MAX {
-            let end = (0..=PARTNER_WORDS_MAX).rev().find(|at| words.is_char_boundary(*at)).unwrap_or(0);
-            words.truncate(end);
-            words.push_str(" ...");
-        }
-        Fresh { message_id: mail.message_id.clone(), references: mail.references.clone(), words, raw }
-    }
-}
 
 /// Where a kind of mail expects its answer, as the token's purpose.
 pub(super) fn purpose(kind: Kind) -> Option<&'static str> {
@@ -67,36 +35,6 @@ pub(super) fn purpose(kind: Kind) -> Option<&'static str> {
         Kind::SendOrderRecall => Some("recall"),
         _ => None,
     }
-}
-
-/// How tokens travel, from the configuration.
-pub(super) fn tagging(live: &Live) -> Tagging {
-    let config = &live.loaded.config.gateway;
-    match &config.reply_address {
-        None => Tagging::Plus { address: config.address.clone() },
-        Some(pattern) => match pattern.strip_prefix("{token}@") {
-            Some(domain) => Tagging::CatchAll { domain: domain.to_string() },
-            None => Tagging::Plus { address: pattern.replace("+{token}", "") },
-        },
-    }
-}
-
-/// The id of a transmission's mail: the same for every try, and recognisable when it comes back. Nobody who did not get
-/// the mail can name it, so that nobody else's bounce or absence is believed to be about it.
-pub(super) fn message_id(id: TransmissionId, secret: &Secret, live: &Live) -> String {
-    let mark = secret.token(Bound { purpose: "message-id", transmission: &id.to_string(), recipient: "" });
-    format!("{id}.{}.postern@{}", mark.to_string().replace('-', "").to_ascii_lowercase(), domain(live))
-}
-
-/// The transmission that a Message-ID of ours names.
-pub(super) fn transmission_of(message_id: &str, live: &Live) -> Option<TransmissionId> {
-    let (local, own) = message_id.rsplit_once('@')?;
-    let id = local.strip_suffix(".postern")?.split('.').next()?;
-    (own.eq_ignore_ascii_case(domain(live)) && id.starts_with(['T', 't'])).then(|| id.parse().ok())?
-}
-
-pub(super) fn domain(live: &Live) -> &str {
-    live.loaded.config.gateway.address.rsplit_once('@').map_or("postern.invalid", |(_, domain)| domain)
 }
 
 pub(super) struct LetterWriter<'a> {
@@ -259,48 +197,25 @@ impl LetterWriter<'_> {
                 now: self.now,
             })
             .map_err(|diagnostic| diagnostic.to_string())?;
-        let config = &self.live.loaded.config.gateway;
-        let message_id = message_id(id, &secret, self.live);
-        let thread = self.thread(dossier, fresh.as_ref(), owed);
-        let outgoing = Outgoing {
-            from: Address {
-                name: Some(config.name.clone().unwrap_or_else(|| "Postern".into())),
-                address: config.address.clone(),
-            },
-            to: to.iter().map(|address| Address { name: None, address: address.clone() }).collect(),
-            cc: Vec::new(),
-            reply_to: reply_to.map(|address| Address { name: None, address }),
-            subject: words.subject.clone(),
-            date: self.now,
-            message_id: message_id.clone(),
-            in_reply_to: thread.last().filter(|_| thread.len() > 1 || answers_a_mail(owed.kind)).cloned(),
-            references: thread,
-            automatic: if answers_a_mail(owed.kind) { Automatic::Replied } else { Automatic::Generated },
-            text: words.text,
-            html: Some(words.html),
-            enclosures: self.enclosures(owed, response, dossier, fresh.as_ref()),
-            headers: Vec::new(),
-        };
-        let mime = Content::of(outgoing.build(self.live.signer.as_ref()).map_err(|e| e.to_string())?);
-        let transmission = Transmission {
+        let references = self.thread(dossier, fresh.as_ref(), owed);
+        let replied = answers_a_mail(owed.kind);
+        let sending = Sending {
             id,
             kind: owed.kind,
-            status: TransmissionStatus::DoPush,
             recipient: owed.recipient.clone(),
             to,
-            subject: words.subject,
-            message_id,
-            content: mime.digest(),
+            reply_to,
+            in_reply_to: references.len() > 1 || replied,
+            replied,
+            references,
+            enclosures: self.enclosures(owed, response, dossier, fresh.as_ref()),
+            words,
             order: Some(dossier.number.clone()).filter(|number| !number.as_str().is_empty()),
             response: owed.response,
-            created_at: self.now,
-            next_retry: owed.not_before,
-            retry_count: 0,
-            attempts: Vec::new(),
-            error: None,
-            revision: 0,
+            not_before: owed.not_before,
+            tokens,
         };
-        Ok(Some(Written { transmission, mime, tokens }))
+        sending.written(&secret, self.live, self.now).map(Some)
     }
 
     /// A receipt for words that changed nothing may answer a program that looks like a person, which answers it again:
@@ -351,10 +266,7 @@ impl LetterWriter<'_> {
         if !needed {
             return None;
         }
-        let store = self.gateway.store();
-        let record = store.mail(id).ok().flatten()?;
-        let raw = store.blob(&record.digest).ok().flatten()?;
-        Some(Fresh::of(&Mail::parse(&raw), std::sync::Arc::new(raw)))
+        Fresh::kept(&**self.gateway.store(), id)
     }
 
     /// References, oldest first: the mail that is answered, or the order's own thread.
@@ -368,8 +280,7 @@ impl LetterWriter<'_> {
             thread.push(id.clone());
             return thread;
         }
-        let digest = Digest::of(dossier.number.as_str().as_bytes()).to_string();
-        vec![format!("order.{}@{}", digest.get(..16).unwrap_or(&digest), domain(self.live))]
+        vec![envelope::order_thread(&dossier.number, self.live)]
     }
 
     fn enclosures(
@@ -382,13 +293,7 @@ impl LetterWriter<'_> {
         let mut files = Vec::new();
         match (owed.kind, response) {
             (Kind::ConfirmResponse, _) => {
-                if let Some(fresh) = fresh.filter(|fresh| fresh.raw.len() <= ORIGINAL_BYTES_MAX) {
-                    files.push(Enclosure {
-                        name: "original.eml".into(),
-                        media_type: "message/rfc822".into(),
-                        bytes: fresh.raw.as_ref().clone(),
-                    });
-                }
+                files.extend(fresh.and_then(Fresh::enclosed));
             }
             (Kind::SendResponseInitial | Kind::SendResponseContinuous | Kind::CreateDocuments, Some(response)) => {
                 files.push(Enclosure {

@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 
 use super::decide::Task;
-use super::letter::{self, Fresh};
+use super::envelope::{self, Fresh};
+use super::letter;
 use super::origin::DEFERRED;
 use super::{Gateway, Live};
 use crate::mail::Mail;
@@ -250,7 +251,7 @@ impl Gateway {
     /// The transmission of ours that a mail answers: by token, else by thread.
     pub(super) fn question(&self, mail: &Mail, live: &Live) -> Result<Option<Question>, StoreError> {
         let Ok(secret) = Secret::new(self.inner.secret.clone()) else { return Ok(None) };
-        for (token, _) in token::find(mail, &letter::tagging(live)) {
+        for (token, _) in token::find(mail, &envelope::tagging(live)) {
             let Ok(hash) = secret.fingerprint(&token).parse::<Digest>() else { continue };
             if let Some(record) = self.store().token(&hash)?
                 && let Some(transmission) = self.store().transmission(record.transmission)?
@@ -259,7 +260,7 @@ impl Gateway {
             }
         }
         for id in mail.in_reply_to.iter().chain(mail.references.iter().rev()) {
-            if letter::transmission_of(id, live).is_some()
+            if envelope::transmission_of(id, live).is_some()
                 && let Some(transmission) = self.store().transmission_by_message_id(id)?
             {
                 return Ok(Some(Question { transmission, token: None }));
@@ -637,7 +638,7 @@ impl Gateway {
 
     fn bounce(&self, dsn: &Dsn, live: &Live) -> Result<Finding, StoreError> {
         let found = match dsn.original_message_id.as_deref() {
-            Some(id) if letter::transmission_of(id, live).is_some() => self.store().transmission_by_message_id(id)?,
+            Some(id) if envelope::transmission_of(id, live).is_some() => self.store().transmission_by_message_id(id)?,
             _ => None,
         };
         let words = dsn_words(dsn);

@@ -10,6 +10,7 @@ mod decide;
 pub mod desk;
 mod digest;
 mod drift;
+mod envelope;
 mod filled;
 mod letter;
 mod link;

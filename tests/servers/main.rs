@@ -7,6 +7,8 @@ mod dns;
 #[path = "../common/maillab.rs"]
 mod maillab;
 mod oauth;
+#[path = "../common/program.rs"]
+mod program;
 mod signed;
 mod site;
 mod two;

@@ -1,32 +1,17 @@
-//! Postern as a program of its own on the lab's servers, and what tests do with it.
+//! Postern with partners, a channel and an approver on the lab's servers, and what tests do with it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::ops::{Deref, DerefMut};
+use std::time::Instant;
 
 use postern::demo::partners::{Answer, AnswerLine, Writing, unpack_mappings};
 use postern::mail::Mail;
-use postern::wire::imap::ImapMailbox;
-use postern::wire::smtp::{SmtpRelay, SmtpSettings};
-use postern::wire::{Batch, Body, Drawer, Envelope, Mailbox, Relay};
-use serde_json::Value as Json;
 
 use crate::maillab::Lab;
-
-/// The lab's mailboxes are shared: one test at a time.
-pub static LAB: Mutex<()> = Mutex::new(());
-
-/// Longer than any answer takes on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub use crate::program::{LAB, PATIENCE, Program};
 
 pub struct Site {
-    pub lab: Lab,
-    pub folder: tempfile::TempDir,
-    running: Option<Child>,
-    pub runtime: tokio::runtime::Runtime,
-    relay: Arc<dyn Relay>,
+    program: Program,
 }
 
 impl Site {
@@ -37,7 +22,8 @@ impl Site {
 
     /// Postern at an account, whose partners and approvers are others.
     pub fn at(lab: Lab, gateway: &str, partner: &str, approver: &str) -> Site {
-        let folder = tempfile::tempdir().unwrap();
+        let program = Program::new(lab);
+        let (lab, folder) = (&program.lab, &program.folder);
         let address = |name: &str| lab.address(name);
         let config = format!(
             r#"operators = ["{sales}"]
@@ -80,11 +66,8 @@ send_to = ["{partner}"]
             sales = address("sales"),
         );
         std::fs::write(folder.path().join("postern.toml"), config).unwrap();
-        std::fs::write(folder.path().join("password"), lab.get("PASSWORD")).unwrap();
         unpack_mappings(&folder.path().join("mappings")).unwrap();
-        let relay: Arc<dyn Relay> = Arc::new(SmtpRelay::new(SmtpSettings::new(vec![lab.smtp()])));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let site = Site { lab, folder, running: None, runtime, relay };
+        let site = Site { program };
         for account in [gateway, partner, approver, "channel", "sales"] {
             site.drain(account);
         }
@@ -102,23 +85,6 @@ send_to = ["{partner}"]
         std::fs::write(&file, text).unwrap();
     }
 
-    /// Waits until something holds; what it says last is told when it never does.
-    pub fn until<T: std::fmt::Debug>(&self, what: &str, look: impl Fn() -> (bool, T)) -> T {
-        let began = Instant::now();
-        loop {
-            let (holds, seen) = look();
-            if holds {
-                return seen;
-            }
-            assert!(
-                began.elapsed() < PATIENCE * 3,
-                "{what}: {seen:?}\n{}",
-                std::fs::read_to_string(self.log()).unwrap_or_default()
-            );
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
     /// Waits until `count` mails of [`load`] have gone their whole way; then every mail was processed once, and the
     /// channel got every answer, twice only in the same bytes. How many it got twice.
     pub fn all_came_once(&mut self, count: usize) -> usize {
@@ -131,11 +97,7 @@ send_to = ["{partner}"]
         assert_eq!(counts["mails"]["response"], count, "{counts:#}");
         assert!(self.ask(&["audit", "verify"])["ok"] == true);
         // Filing may come after the rest, where a connection broke.
-        self.until("the inbox is not empty", || {
-            let mut mailbox = ImapMailbox::new(self.lab.imap("gateway"));
-            let left = self.runtime.block_on(mailbox.fetch(Batch::default())).unwrap().len();
-            (left == 0, left)
-        });
+        self.await_empty("gateway");
         self.kill();
         let mut seen: BTreeMap<String, Vec<Mail>> = BTreeMap::new();
         let began = Instant::now();
@@ -160,105 +122,11 @@ send_to = ["{partner}"]
         twice.map(|mails| mails.len() - 1).sum()
     }
 
-    pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
-        command.arg("--config").arg(self.folder.path().join("postern.toml"));
-        command
-    }
-
-    pub fn start(&mut self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
-        self.running = Some(self.command().arg("run").stdout(Stdio::null()).stderr(log).spawn().unwrap());
-    }
-
-    pub fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
-    /// As an operator stops it: what is under way is finished.
-    pub fn stop(&mut self) {
-        if let Some(mut child) = self.running.take() {
-            assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-            assert!(child.wait().unwrap().success());
-        }
-    }
-
-    /// As a power cut.
-    pub fn kill(&mut self) {
-        if let Some(mut child) = self.running.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    pub fn ask(&self, arguments: &[&str]) -> Json {
-        let out = self.command().args(arguments).arg("--json").output().unwrap();
-        serde_json::from_slice(&out.stdout)
-            .unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&out.stderr)))
-    }
-
     pub fn register(&self, orders: &[String]) {
         let file = self.folder.path().join("orders.jsonl");
         std::fs::write(&file, orders.join("\n")).unwrap();
         let told = self.ask(&["order", "add", file.to_str().unwrap()]);
         assert_eq!(told["orders"].as_array().unwrap().len(), orders.len(), "{told}");
-    }
-
-    pub fn send(&self, from: &str, to: &str, raw: &[u8]) {
-        let envelope = Envelope { from: from.to_string(), to: vec![to.to_string()] };
-        self.runtime.block_on(self.relay.send(&envelope, raw)).unwrap();
-    }
-
-    /// All mails of an account, moved out of its inbox.
-    pub fn drain(&self, account: &str) -> Vec<Vec<u8>> {
-        let mut mailbox = ImapMailbox::new(self.lab.imap(account));
-        self.runtime.block_on(async {
-            let mut all = Vec::new();
-            loop {
-                let mails = mailbox.fetch(Batch::default()).await.unwrap();
-                if mails.is_empty() {
-                    break;
-                }
-                let filings: Vec<_> = mails.iter().map(|mail| (mail.key.clone(), Drawer::Processed)).collect();
-                all.extend(mails.into_iter().filter_map(|mail| match mail.body {
-                    Body::Whole(raw) => Some(raw),
-                    _ => None,
-                }));
-                mailbox.file(&filings).await.unwrap();
-            }
-            mailbox.close().await;
-            all
-        })
-    }
-
-    /// The next mail to an account whose subject has these words; the server says when one arrives.
-    pub fn await_mail(&self, account: &str, words: &str) -> Mail {
-        Mail::parse(&self.await_raw(account, words))
-    }
-
-    /// Its bytes.
-    pub fn await_raw(&self, account: &str, words: &str) -> Vec<u8> {
-        let mut mailbox = ImapMailbox::new(self.lab.imap(account));
-        let began = Instant::now();
-        let found = self.runtime.block_on(async {
-            while began.elapsed() < PATIENCE {
-                for mail in mailbox.fetch(Batch::default()).await.unwrap() {
-                    let Body::Whole(raw) = &mail.body else { continue };
-                    if Mail::parse(raw).subject.contains(words) {
-                        mailbox.file(&[(mail.key.clone(), Drawer::Processed)]).await.unwrap();
-                        return Some(raw.clone());
-                    }
-                }
-                mailbox.wait(Duration::from_secs(2)).await.unwrap();
-            }
-            None
-        });
-        found.unwrap_or_else(|| {
-            panic!(
-                "no mail with `{words}` came to {account}\n{}",
-                std::fs::read_to_string(self.log()).unwrap_or_default()
-            )
-        })
     }
 
     pub fn statuses(&self, order: &str) -> Vec<String> {
@@ -274,25 +142,24 @@ send_to = ["{partner}"]
     }
 
     pub fn await_statuses(&self, order: &str, wanted: &[&str]) {
-        let began = Instant::now();
-        let mut last = Vec::new();
-        while began.elapsed() < PATIENCE {
-            last = self.statuses(order);
-            if last == wanted {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!(
-            "order {order} stands in {last:?}, not {wanted:?}\n{}",
-            std::fs::read_to_string(self.log()).unwrap_or_default()
-        );
+        self.until(&format!("order {order} does not come to {wanted:?}"), || {
+            let statuses = self.statuses(order);
+            (statuses == wanted, statuses)
+        });
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.kill();
+impl Deref for Site {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Site {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
     }
 }
 

@@ -7,7 +7,7 @@ use super::decide::{SaleKey, SaleTask};
 use crate::document::Input;
 use crate::gateway::Gateway;
 use crate::gateway::decide::Task;
-use crate::gateway::letter::Fresh;
+use crate::gateway::envelope::Fresh;
 use crate::gateway::send_out::blocking;
 use crate::mail::Mail;
 use crate::mapping::{self, Material};

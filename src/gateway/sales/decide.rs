@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::SaleDone;
 use super::letter::SaleLetterWriter;
 use crate::gateway::decide::Decided;
-use crate::gateway::letter::{Fresh, Written};
+use crate::gateway::envelope::{Fresh, Written};
 use crate::gateway::numbers::Handout;
 use crate::gateway::{Gateway, Live};
 use crate::model::{CustomerId, MailId, OrderNumber, Sale, SaleId, TransmissionId};

@@ -7,19 +7,15 @@ use jiff::Timestamp;
 
 use super::document;
 use super::view::{self, Around};
-use crate::gateway::letter::{Fresh, Written, domain, message_id, tagging};
+use crate::gateway::envelope::{self, Fresh, Sending, Written, tagging};
 use crate::gateway::{Gateway, Live};
-use crate::mail::encode::{Automatic, Enclosure, Outgoing};
+use crate::mail::encode::Enclosure;
 use crate::mail::token::{Bound, Secret, Token};
-use crate::mail::{Address, Mail};
 use crate::model::{
-    Digest, Handing, MailId, Outcome, Recipient, Sale, SaleAbout, SaleOwed, SaleStatus, SaleWriter, Transmission,
-    TransmissionId, TransmissionKind as Kind, TransmissionStatus,
+    Digest, Handing, MailId, Outcome, Recipient, Sale, SaleAbout, SaleOwed, SaleStatus, SaleWriter, TransmissionId,
+    TransmissionKind as Kind,
 };
 use crate::store::{Content, TokenRecord};
-
-/// Original mails above this are named but not attached.
-const ORIGINAL_BYTES_MAX: usize = 5 << 20;
 
 pub(super) struct SaleLetterWriter<'a> {
     pub gateway: &'a Gateway,
@@ -75,48 +71,24 @@ impl SaleLetterWriter<'_> {
         let letter = view::letter(owed, sale, around);
         let words = self.live.templates.write_sale(&letter).map_err(|diagnostic| diagnostic.to_string())?;
         let secret = Secret::new(self.gateway.inner.secret.clone()).map_err(|e| e.to_string())?;
-        let own_id = message_id(owed.id, &secret, self.live);
-        let config = &self.live.loaded.config.gateway;
-        let (thread, answers) = self.thread(owed, sale, fresh.as_ref());
-        let outgoing = Outgoing {
-            from: Address {
-                name: Some(config.name.clone().unwrap_or_else(|| "Postern".into())),
-                address: config.address.clone(),
-            },
-            to: to.iter().map(|address| Address { name: None, address: address.clone() }).collect(),
-            cc: Vec::new(),
-            reply_to: reply_to.map(|address| Address { name: None, address }),
-            subject: words.subject.clone(),
-            date: self.now,
-            message_id: own_id.clone(),
-            in_reply_to: thread.last().filter(|_| answers).cloned(),
-            references: thread,
-            automatic: if answers { Automatic::Replied } else { Automatic::Generated },
-            text: words.text,
-            html: Some(words.html),
-            enclosures: self.enclosures(owed, sale, &letter, fresh.as_ref())?,
-            headers: Vec::new(),
-        };
-        let mime = Content::of(outgoing.build(self.live.signer.as_ref()).map_err(|e| e.to_string())?);
-        let transmission = Transmission {
+        let (references, answers) = self.thread(owed, sale, fresh.as_ref());
+        let sending = Sending {
             id: owed.id,
             kind: owed.kind,
-            status: TransmissionStatus::DoPush,
             recipient: Recipient::Address(first),
             to,
-            subject: words.subject,
-            message_id: own_id,
-            content: mime.digest(),
+            reply_to,
+            references,
+            in_reply_to: answers,
+            replied: answers,
+            enclosures: self.enclosures(owed, sale, &letter, fresh.as_ref())?,
+            words,
             order: Some(sale.order.clone()),
             response: None,
-            created_at: self.now,
-            next_retry: None,
-            retry_count: 0,
-            attempts: Vec::new(),
-            error: None,
-            revision: 0,
+            not_before: None,
+            tokens,
         };
-        Ok(Some(Written { transmission, mime, tokens }))
+        sending.written(&secret, self.live, self.now).map(Some)
     }
 
     fn addressees(&self, owed: &SaleOwed) -> Result<Vec<String>, String> {
@@ -165,10 +137,7 @@ impl SaleLetterWriter<'_> {
         if let Some(fresh) = self.fresh.get(&id) {
             return Some(fresh.clone());
         }
-        let store = self.gateway.store();
-        let record = store.mail(id).ok().flatten()?;
-        let raw = store.blob(&record.digest).ok().flatten()?;
-        Some(Fresh::of(&Mail::parse(&raw), std::sync::Arc::new(raw)))
+        Fresh::kept(&**self.gateway.store(), id)
     }
 
     /// References, oldest first, and whether the letter answers the last one: on the customer's own thread with the
@@ -182,8 +151,7 @@ impl SaleLetterWriter<'_> {
             thread.push(id.clone());
             return (thread, true);
         }
-        let digest = Digest::of(sale.order.as_str().as_bytes()).to_string();
-        (vec![format!("order.{}@{}", digest.get(..16).unwrap_or(&digest), domain(self.live))], false)
+        (vec![envelope::order_thread(&sale.order, self.live)], false)
     }
 
     fn enclosures(
@@ -196,13 +164,7 @@ impl SaleLetterWriter<'_> {
         let mut files = Vec::new();
         match owed.kind {
             Kind::ConfirmOrder => {
-                if let Some(fresh) = fresh.filter(|fresh| fresh.raw.len() <= ORIGINAL_BYTES_MAX) {
-                    files.push(Enclosure {
-                        name: "original.eml".into(),
-                        media_type: "message/rfc822".into(),
-                        bytes: fresh.raw.as_ref().clone(),
-                    });
-                }
+                files.extend(fresh.and_then(Fresh::enclosed));
             }
             Kind::SendOrder => {
                 let cancels = sale.status == SaleStatus::Canceled;
