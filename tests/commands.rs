@@ -197,6 +197,12 @@ fn what_cannot_be_shown_says_why() {
         assert_eq!(shown.json()["parts"][0]["faults"][0]["code"], code, "{name}");
         assert!(shown.err.starts_with(&format!("{name}: {code}: ")), "{}", shown.err);
     }
+    // What is readable of a mail is shown; that not all of it was, too.
+    let mail = "From: a@b.example\nSubject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=broken.pdf\n\n%PDF-1.7 nothing\n--b--\n";
+    desk.file("half.eml", mail);
+    let half = desk.run(&["document", "half.eml"]);
+    assert_eq!((half.code, half.out.trim()), (1, "hello"));
+    assert!(half.err.starts_with("broken.pdf: BROKEN: "), "{}", half.err);
     let missing = desk.run(&["document", "missing.pdf"]);
     assert_eq!((missing.code, missing.out.as_str()), (1, ""));
     assert!(missing.err.contains("missing.pdf"), "{}", missing.err);

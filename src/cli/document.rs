@@ -53,7 +53,7 @@ struct Shown<'a> {
     parts: &'a [Part],
 }
 
-/// Prints the document; complaints when a part could not be read.
+/// Prints what can be read of the document; complaints when some part could not be.
 pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let bytes = super::mail::read(&arguments.file)?;
     let name = arguments.file.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -71,7 +71,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     // A reader that closed the pipe has seen enough.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    let read = document.parts.iter().any(|part| !part.pages.is_empty());
+    let unread = |part: &Part| part.pages.is_empty() && !part.faults.is_empty();
+    let read = document.parts.iter().any(|part| !part.pages.is_empty()) && !document.parts.iter().any(unread);
     Ok(if read { super::DONE } else { super::COMPLAINTS })
 }
 
