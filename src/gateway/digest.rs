@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::letter::LetterWriter;
-use super::look::{Finding, Sighted, decision_of};
+use super::look::{Finding, Sighted};
+use super::question::{decision_of, pair};
 use super::{Gateway, Live};
 use crate::mail::decision::{self, digest};
 use crate::mail::{reply, sort};
@@ -152,7 +153,7 @@ impl Gateway {
         for token in self.store().tokens_of(record.transmission)? {
             let (Some(response), Some(order)) = (token.response, token.order.clone()) else { continue };
             let Some(dossier) = self.store().dossier(&order)? else { continue };
-            let (channel, partner) = super::look::pair(&dossier, response);
+            let (channel, partner) = pair(&dossier, response);
             let settings = live.loaded.policies.settings(&channel, &partner);
             // What one of the questions asks for, all of the reply must have.
             if let Err(refused) = self.trusted(mail, settings.decision_trust, live) {

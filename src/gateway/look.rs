@@ -10,24 +10,21 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 
 use super::decide::Task;
-use super::envelope::{self, Fresh};
-use super::letter;
+use super::envelope::Fresh;
 use super::origin::DEFERRED;
+use super::question::Question;
 use super::{Gateway, Live};
 use crate::mail::Mail;
-use crate::mail::decision::{self, Argument, Lines as ReadLines, Scope as ReadScope, Verb as ReadVerb};
 use crate::mail::own_check::OwnCheck;
-use crate::mail::sort::{self, AutoReply, Dsn, Nature};
-use crate::mail::token::{self, Secret};
+use crate::mail::sort::{self, Nature};
 use crate::mail::trust::{self, Trust};
 use crate::mapping::MailReading;
 use crate::model::policy::Trust as TrustPolicy;
 use crate::model::{
-    Attempt, Digest, Fault, FaultCode, Field, HeadState, MailId, Message, MessageKind, OrderNumber, PartnerId, Pause,
-    Place, Response, ResponseId, Said, Transmission, TransmissionKind, TransmissionStatus,
+    Fault, FaultCode, Field, HeadState, MailId, Message, MessageKind, OrderNumber, PartnerId, Place, ResponseId,
 };
-use crate::process::{Command, Decision, DecisionKind, Input, RecallAnswer, Received, Reread, Scope, Verb};
-use crate::store::{Commit, Content, Linked, MailRecord, MailTaken, StoreError, TokenRecord};
+use crate::process::{Input, Received};
+use crate::store::{Commit, Content, Linked, MailRecord, MailTaken, StoreError};
 use crate::wire::Drawer;
 
 /// Texts of headers kept in the record are cut here.
@@ -61,7 +58,7 @@ pub(super) struct Finding {
     pub linked: Vec<Linked>,
     pub digest: Option<super::digest::DigestReply>,
     /// A person should see it.
-    review: bool,
+    pub review: bool,
 }
 
 impl Finding {
@@ -96,7 +93,7 @@ pub(super) struct Sighted {
 }
 
 impl Sighted {
-    fn new(raw: &Arc<Vec<u8>>, received_at: Timestamp) -> Sighted {
+    pub fn new(raw: &Arc<Vec<u8>>, received_at: Timestamp) -> Sighted {
         Sighted { mail: Mail::parse(raw), raw: Arc::clone(raw), received_at, own: OnceLock::new() }
     }
 }
@@ -107,13 +104,6 @@ impl std::ops::Deref for Sighted {
     fn deref(&self) -> &Mail {
         &self.mail
     }
-}
-
-/// A question of ours that a mail answers.
-pub(super) struct Question {
-    pub transmission: Transmission,
-    /// Set when it was found by a token, not only by the thread.
-    pub token: Option<TokenRecord>,
 }
 
 impl Gateway {
@@ -198,12 +188,21 @@ impl Gateway {
                 return Ok(Finding::new("auto-reply", format!("traffic of the mailing list {list}")));
             }
         }
-        if let Some(question) = self.question(mail, live)? {
-            return self.answer(id, mail, question, partner, live);
-        }
-        match partner {
-            Some(partner) => self.partner_mail(id, mail, partner, None, live),
-            None => self.other_mail(id, mail, live),
+        self.of_somebody(id, mail, partner, live)
+    }
+
+    /// A mail that no robot wrote: an answer to a question of ours, a partner's, or another's.
+    pub(super) fn of_somebody(
+        &self,
+        id: MailId,
+        mail: &Sighted,
+        partner: Option<&PartnerId>,
+        live: &Live,
+    ) -> Result<Finding, StoreError> {
+        match (self.question(mail, live)?, partner) {
+            (Some(question), _) => self.answer(id, mail, question, partner, live),
+            (None, Some(partner)) => self.partner_mail(id, mail, partner, None, live),
+            (None, None) => self.other_mail(id, mail, live),
         }
     }
 
@@ -228,7 +227,7 @@ impl Gateway {
 
     /// The same Message-ID, sender and content in other bytes (another mailbox, a relay that added headers). A copy that
     /// was refused or waits is no reason to leave this one: whoever forges a mail first would silence its author.
-    fn duplicate_of(&self, mail: &Mail) -> Result<Option<MailId>, StoreError> {
+    pub(super) fn duplicate_of(&self, mail: &Mail) -> Result<Option<MailId>, StoreError> {
         let Some(message_id) = &mail.message_id else { return Ok(None) };
         for record in self.store().mail_by_message_id(message_id)? {
             if ["stranger", DEFERRED, "duplicate"].contains(&record.drawer.as_str()) {
@@ -248,170 +247,8 @@ impl Gateway {
         Ok(None)
     }
 
-    /// The transmission of ours that a mail answers: by token, else by thread.
-    pub(super) fn question(&self, mail: &Mail, live: &Live) -> Result<Option<Question>, StoreError> {
-        let Ok(secret) = Secret::new(self.inner.secret.clone()) else { return Ok(None) };
-        for (token, _) in token::find(mail, &envelope::tagging(live)) {
-            let Ok(hash) = secret.fingerprint(&token).parse::<Digest>() else { continue };
-            if let Some(record) = self.store().token(&hash)?
-                && let Some(transmission) = self.store().transmission(record.transmission)?
-            {
-                return Ok(Some(Question { transmission, token: Some(record) }));
-            }
-        }
-        for id in mail.in_reply_to.iter().chain(mail.references.iter().rev()) {
-            if envelope::transmission_of(id, live).is_some()
-                && let Some(transmission) = self.store().transmission_by_message_id(id)?
-            {
-                return Ok(Some(Question { transmission, token: None }));
-            }
-        }
-        Ok(None)
-    }
-
-    fn answer(
-        &self,
-        id: MailId,
-        mail: &Sighted,
-        question: Question,
-        partner: Option<&PartnerId>,
-        live: &Live,
-    ) -> Result<Finding, StoreError> {
-        if let Some(sale) = self.sale_of_question(&question)? {
-            return self.sale_answer(id, mail, &question, &sale, live);
-        }
-        let author = mail.author().map(|author| author.address.clone()).unwrap_or_default();
-        let purpose = self.purpose(&question)?;
-        match (purpose, &question.token) {
-            (Some("digest"), Some(record)) => self.digest_answer(mail, &author, record, live),
-            // A decision takes the token; a reply that lost it is told so by nobody: it decides nothing.
-            (Some("decision"), Some(record)) => self.decision(mail, &author, record.clone(), live),
-            (Some("decision"), None) => {
-                Ok(Finding::new("stranger", "an answer to a question of ours, without its token").review())
-            }
-            (Some("recall"), _) => match partner {
-                Some(partner) => self.recall_answer(id, mail, partner, &question, live),
-                None => Ok(Finding::new("stranger", format!("{author} is no address of a partner")).review()),
-            },
-            (_, _) => match partner {
-                Some(partner) => self.partner_mail(id, mail, partner, Some(&question), live),
-                None => Ok(Finding::new("stranger", format!("{author} is no address of a partner")).review()),
-            },
-        }
-    }
-
-    /// What kind of answer a transmission expects; a reminder expects what it reminds of.
-    fn purpose(&self, question: &Question) -> Result<Option<&'static str>, StoreError> {
-        if let Some(purpose) = letter::purpose(question.transmission.kind) {
-            return Ok(Some(purpose));
-        }
-        let Some(record) = &question.token else { return Ok(None) };
-        // Reminders and receipts carry tokens of their own; what they are good for shows in what they are bound to.
-        if record.version > 0 {
-            return Ok(Some("decision"));
-        }
-        if record.order.is_none() && record.sale.is_none() {
-            return Ok(Some("digest"));
-        }
-        let recalls = match &record.order {
-            Some(order) => self.store().dossier(order)?.map(|dossier| dossier.recalls).unwrap_or_default(),
-            None => Vec::new(),
-        };
-        let recall = recalls
-            .iter()
-            .any(|recall| Some(recall.response) == record.response && recall.state == crate::model::RecallState::Open);
-        Ok(Some(if recall { "recall" } else { "correction" }))
-    }
-
-    /// A decision counts only when all hold: the token is good and unused, it was sent to this very
-    /// address, the origin is authentic, and the question still stands (the process sees to the last).
-    fn decision(&self, mail: &Sighted, author: &str, record: TokenRecord, live: &Live) -> Result<Finding, StoreError> {
-        let now = self.now();
-        let refuse = |reason: String| Ok(Finding::new("stranger", reason).review());
-        if !record.recipient.eq_ignore_ascii_case(author) {
-            return refuse(format!("the token was sent to {}, not to {author}", record.recipient));
-        }
-        let (Some(order), Some(response)) = (record.order.clone(), record.response) else {
-            return refuse("the token is bound to no response".into());
-        };
-        let Some(dossier) = self.store().dossier(&order)? else { return refuse(format!("order {order} is gone")) };
-        let (channel, partner) = pair(&dossier, response);
-        let settings = live.loaded.policies.settings(&channel, &partner);
-        if let Err(refused) = self.trusted(mail, settings.decision_trust, live) {
-            return Ok(*refused);
-        }
-        let reading = decision::decide_mail(mail, &settings.channel_language);
-        let (input, used) = decision_of(&reading, record, response, author, now);
-        let mut finding =
-            Finding::new("decision", format!("{:?} of {author} on {response}", input.kind).to_lowercase());
-        finding.extra.tokens.extend(used);
-        finding.inputs.push((order, Input::Decision(input)));
-        Ok(finding)
-    }
-
-    fn recall_answer(
-        &self,
-        id: MailId,
-        mail: &Sighted,
-        partner: &PartnerId,
-        question: &Question,
-        live: &Live,
-    ) -> Result<Finding, StoreError> {
-        let Some(order) = question.transmission.order.clone() else {
-            return Ok(Finding::new("unreadable", "the recall belongs to no order").review());
-        };
-        let settings = live.loaded.policies.settings(&self.channel_of(&order)?, partner);
-        if let Err(refused) = self.trusted(mail, settings.response_trust, live) {
-            return Ok(*refused);
-        }
-        let reading = decision::decide_mail(mail, &settings.language);
-        let answers: Vec<RecallAnswer> = reading
-            .commands
-            .iter()
-            .filter_map(|command| match command.verb {
-                ReadVerb::Recalled => Some(RecallAnswer::Recalled),
-                ReadVerb::TooLate => Some(RecallAnswer::TooLate),
-                _ => None,
-            })
-            .collect();
-        let first = answers.first().copied();
-        match first
-            .filter(|first| answers.iter().all(|answer| answer == first) && reading.kind == decision::Kind::Decision)
-        {
-            Some(_) if question.transmission.recipient != crate::model::Recipient::Partner(partner.clone()) => {
-                Ok(Finding::new("stranger", format!("{partner} answers a recall that was sent to somebody else"))
-                    .review())
-            }
-            Some(answer) => {
-                let recall = self.recall_of(&order, question)?;
-                let by = mail.author().map(|a| a.address.clone()).unwrap_or_default();
-                let mut finding = Finding::new("recall-answer", format!("{answer:?} by {partner}"));
-                finding.inputs.push((order, Input::RecallAnswer { recall, partner: partner.clone(), answer, by }));
-                Ok(finding)
-            }
-            // Perhaps a CAN response to the recalled lines: that is the recall's answer too.
-            None => self.partner_mail(id, mail, partner, Some(question), live),
-        }
-    }
-
-    /// The recall that a question (or its reminder) is about.
-    fn recall_of(
-        &self,
-        order: &OrderNumber,
-        question: &Question,
-    ) -> Result<Option<crate::model::TransmissionId>, StoreError> {
-        if question.transmission.kind == TransmissionKind::SendOrderRecall {
-            return Ok(Some(question.transmission.id));
-        }
-        let recalls = self.store().dossier(order)?.map(|dossier| dossier.recalls).unwrap_or_default();
-        Ok(recalls
-            .iter()
-            .find(|recall| Some(recall.response) == question.transmission.response)
-            .map(|recall| recall.transmission))
-    }
-
     /// A mail of a partner: structured document, fill-in block or mapping; each message goes to its dossier.
-    fn partner_mail(
+    pub(super) fn partner_mail(
         &self,
         id: MailId,
         mail: &Sighted,
@@ -635,213 +472,6 @@ impl Gateway {
         };
         Err(Box::new(finding.review()))
     }
-
-    fn bounce(&self, dsn: &Dsn, live: &Live) -> Result<Finding, StoreError> {
-        let found = match dsn.original_message_id.as_deref() {
-            Some(id) if envelope::transmission_of(id, live).is_some() => self.store().transmission_by_message_id(id)?,
-            _ => None,
-        };
-        let words = dsn_words(dsn);
-        let Some(mut transmission) = found else {
-            return Ok(Finding::new("bounce", format!("{words}; of no mail of ours")));
-        };
-        let now = self.now();
-        let failed = dsn.recipients.is_empty() || dsn.recipients.iter().any(|r| r.action == sort::Action::Failed);
-        let mut finding = Finding::new("bounce", format!("{}: {words}", transmission.id));
-        finding.order = transmission.order.clone();
-        transmission.attempts.push(Attempt { at: now, answer: format!("delivery status: {words}"), ok: !failed });
-        if failed {
-            if matches!(transmission.status, TransmissionStatus::Transmissioned | TransmissionStatus::Pushed) {
-                transmission.status = TransmissionStatus::DoManualCheck;
-                transmission.error = Some(words.clone());
-                self.stuck(&mut finding.extra, &transmission, now);
-            }
-            if let Some(order) = transmission.order.clone() {
-                let question = Question { transmission: transmission.clone(), token: None };
-                if let Some(sale) = self.sale_of_question(&question)? {
-                    finding.sales.push(super::sales::SaleTask {
-                        key: super::sales::SaleKey::Id(sale.id),
-                        input: crate::process::sale::SaleInput::Bounced {
-                            transmission: transmission.id,
-                            reason: words.clone(),
-                        },
-                    });
-                } else {
-                    finding.inputs.push((order, Input::Bounced { transmission: transmission.id, reason: words }));
-                }
-            }
-        }
-        finding.extra.transmissions.push(transmission);
-        Ok(finding)
-    }
-
-    /// A robot's answer decides nothing and gets none. An approver who is away: the delegate whom the notice names is
-    /// asked, when the notice is proved to be the approver's and the delegate is of the house; else the next in order.
-    fn auto_reply(&self, mail: &Sighted, auto: &AutoReply, live: &Live) -> Result<Finding, StoreError> {
-        let mut finding =
-            Finding::new("auto-reply", if auto.out_of_office { "out of office" } else { "an automatic answer" });
-        if auto.out_of_office
-            && let Some(question) = self.question(mail, live)?
-            && let Some(order) = question.transmission.order.clone()
-            && let Some(author) = mail.author()
-            && question.transmission.to.iter().any(|to| to.eq_ignore_ascii_case(&author.address))
-        {
-            finding.order = Some(order.clone());
-            let Some(dossier) = self.store().dossier(&order)? else { return Ok(finding) };
-            let (channel, partner) = pair(&dossier, question.transmission.response.unwrap_or_default());
-            let settings = live.loaded.policies.settings(&channel, &partner);
-            if let Err(refused) = self.trusted(mail, settings.decision_trust, live) {
-                finding.reason = format!("out of office, but {}; nobody else is asked", refused.reason);
-                return Ok(finding);
-            }
-            let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
-            let of_the_house =
-                |address: &String| settings.approvers.iter().flatten().any(|known| domain(known) == domain(address));
-            let delegate = auto.delegate.clone().filter(of_the_house);
-            finding.inputs.push((
-                order,
-                Input::Absent { transmission: question.transmission.id, by: author.address.clone(), delegate },
-            ));
-        }
-        Ok(finding)
-    }
-
-    fn channel_of(&self, order: &OrderNumber) -> Result<crate::model::ChannelId, StoreError> {
-        Ok(self
-            .store()
-            .dossier(order)?
-            .and_then(|dossier| dossier.order)
-            .map(|order| order.channel)
-            .unwrap_or_default())
-    }
-
-    /// A response's mail by the mappings as they are now; `None` when it does not read as one message for it.
-    pub(super) fn read_again(&self, raw: &[u8], record: &MailRecord, response: &Response) -> Option<Reread> {
-        let live = self.live();
-        let mail = Mail::parse(raw);
-        let reading = self.read(&mail, record, &response.partner, &live).ok()?;
-        let own = |id: &ResponseId| *id == response.id || response.copied_from == Some(*id);
-        let index = record.responses.iter().position(own).unwrap_or(0);
-        let mut responses: Vec<_> =
-            reading.messages.into_iter().filter(|read| read.message.kind == MessageKind::Response).collect();
-        if index >= responses.len() {
-            return None;
-        }
-        let read = responses.swap_remove(index);
-        Some(Reread { message: read.message, faults: read.faults })
-    }
-
-    /// `mail rerun`: a mail that nobody could read is looked at anew, by the mappings as they are now.
-    pub(super) fn rerun(&self, id: MailId, by: &str) -> Result<super::desk::Reply, StoreError> {
-        use super::desk::Reply;
-        let Some(record) = self.store().mail(id)? else { return Ok(Reply::refused(format!("mail {id} is not known"))) };
-        if !record.responses.is_empty() {
-            return Ok(Reply::refused(format!(
-                "mail {id} became {}; use `response recheck`",
-                record.responses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-            )));
-        }
-        if record.drawer == "decision" || record.drawer == "recall-answer" {
-            return Ok(Reply::refused(format!("mail {id} is a {} that was taken", record.drawer)));
-        }
-        let Some(raw) = self.store().blob(&record.digest)? else {
-            return Ok(Reply::refused(format!("the bytes of mail {id} are not kept any more")));
-        };
-        let live = self.live();
-        let raw = Arc::new(raw);
-        let mail = Sighted::new(&raw, record.received_at);
-        let partner =
-            mail.author().and_then(|author| live.loaded.policies.partner_of_address(&author.address)).cloned();
-        let mut finding = match sort::sort(&mail) {
-            _ if record.drawer == DEFERRED
-                && let Some(of) = self.duplicate_of(&mail)? =>
-            {
-                Finding::new("duplicate", format!("the same mail as {of}"))
-            }
-            Nature::Ordinary | Nature::Generated { .. } => match (self.question(&mail, &live)?, &partner) {
-                (Some(question), _) => self.answer(id, &mail, question, partner.as_ref(), &live)?,
-                (None, Some(partner)) => self.partner_mail(id, &mail, partner, None, &live)?,
-                (None, None) => self.other_mail(id, &mail, &live)?,
-            },
-            _ => Finding::new("auto-reply", "a robot's mail"),
-        };
-        if finding.drawer == DEFERRED && record.drawer == DEFERRED {
-            return Ok(Reply::done(serde_json::json!({"v": 1, "mail": record})));
-        }
-        finding.extra.audit.push(self.audit(by, "mail rerun", &id.to_string(), &format!("was {}", record.drawer)));
-        let fresh = Fresh::of(&mail, raw);
-        let record = MailRecord {
-            drawer: finding.drawer.to_string(),
-            reason: finding.reason.clone(),
-            review: finding.review,
-            partner,
-            order: finding.order.clone().or_else(|| finding.inputs.first().map(|(number, _)| number.clone())),
-            mapping: finding.mapping.clone(),
-            linked: finding.linked.clone(),
-            ..record
-        };
-        let mail = crate::store::MailTaken { record: record.clone(), raw: None };
-        let settled = self.settle(vec![Task {
-            inputs: finding.inputs,
-            sales: finding.sales,
-            mail: Some((mail, fresh)),
-            extra: finding.extra,
-            digest: finding.digest,
-            ..Task::default()
-        }]);
-        for one in settled {
-            one?;
-        }
-        let record = self.store().mail(id)?.unwrap_or(record);
-        Ok(Reply::done(serde_json::json!({"v": 1, "mail": record})))
-    }
-
-    /// `mapping replay`: stored mails read by the mappings as they are now, compared with what was read then.
-    pub(super) fn replay(
-        &self,
-        since: Timestamp,
-        partner: Option<&PartnerId>,
-        before: Option<MailId>,
-        limit: usize,
-    ) -> Result<super::desk::Reply, StoreError> {
-        let filter = crate::store::MailFilter { since: Some(since), before, limit, ..Default::default() };
-        let mut looked = 0_usize;
-        let mut last = None;
-        let mut changes = Vec::new();
-        let mut same = 0_usize;
-        for record in self.store().mails(&filter)? {
-            looked += 1;
-            last = Some(record.id);
-            if partner.is_some_and(|partner| record.partner.as_ref() != Some(partner)) {
-                continue;
-            }
-            let Some(raw) = self.store().blob(&record.digest)? else { continue };
-            for id in &record.responses {
-                let Some(response) = self.store().response(*id)? else { continue };
-                let now = self.read_again(&raw, &record, &response).map(|reread| reread.message);
-                let differences = differences(&response.message, now.as_ref());
-                if differences.is_empty() {
-                    same += 1;
-                } else {
-                    changes.push(serde_json::json!({"mail": record.id, "response": id, "subject": record.subject, "changes": differences}));
-                }
-            }
-            if record.responses.is_empty() && record.drawer == "unreadable" {
-                let live = self.live();
-                let mail = Mail::parse(&raw);
-                let Some(partner) = &record.partner else { continue };
-                let reading = self.read(&mail, &record, partner, &live)?;
-                if !reading.messages.is_empty() {
-                    changes.push(serde_json::json!({"mail": record.id, "subject": record.subject, "now_read_by": reading.mapping}));
-                }
-            }
-        }
-        // Where to go on, when there may be more.
-        let next = last.filter(|_| looked == limit);
-        Ok(super::desk::Reply::done(
-            serde_json::json!({"v": 1, "mails": looked, "same": same, "changed": changes, "next": next}),
-        ))
-    }
 }
 
 fn short(text: &str) -> String {
@@ -850,112 +480,4 @@ fn short(text: &str) -> String {
 
 fn has_content(mail: &Mail) -> bool {
     !mail.readable().trim().is_empty() || !mail.attachments.is_empty()
-}
-
-pub(super) fn pair(dossier: &crate::model::Dossier, response: ResponseId) -> (crate::model::ChannelId, PartnerId) {
-    let channel = dossier.order.as_ref().map(|order| order.channel.clone()).unwrap_or_default();
-    let partner = dossier.responses.get(&response).map(|response| response.partner.clone()).unwrap_or_default();
-    (channel, partner)
-}
-
-fn dsn_words(dsn: &Dsn) -> String {
-    let told = dsn.recipients.iter().map(|r| {
-        let details =
-            [r.status.as_deref(), r.diagnostic.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
-        format!("{} {:?} {details}", r.address, r.action).trim().to_string()
-    });
-    let words = told.collect::<Vec<_>>().join("; ");
-    if words.is_empty() { "could not be delivered".to_string() } else { words }
-}
-
-/// Whether any of the commands decides (and so uses the token up); ASK, HOLD, STATUS and HELP do not.
-fn decides(commands: &[Command]) -> bool {
-    commands.iter().any(|command| matches!(command.verb, Verb::Approve | Verb::Decline))
-}
-
-/// A reply as the process takes it, and the token when it is used up by it.
-pub(super) fn decision_of(
-    reading: &decision::Reading,
-    token: TokenRecord,
-    response: ResponseId,
-    author: &str,
-    now: Timestamp,
-) -> (Decision, Option<TokenRecord>) {
-    let expired = token.expires_at.is_some_and(|at| at <= now);
-    // A used or expired token is good for no version: the process answers who decided.
-    let version = if token.used_at.is_some() || expired { 0 } else { token.version };
-    let input = Decision {
-        response,
-        version,
-        by: author.to_string(),
-        kind: match reading.kind {
-            decision::Kind::Decision => DecisionKind::Decision,
-            decision::Kind::Ambiguous => DecisionKind::Ambiguous,
-            decision::Kind::Comment | decision::Kind::None | decision::Kind::Automatic => DecisionKind::Comment,
-        },
-        commands: reading.commands.iter().filter_map(command).collect(),
-        lines: reading.lines.iter().map(|line| (line.text.clone(), line.read_as.clone())).collect(),
-    };
-    let uses = input.kind == DecisionKind::Decision && version > 0 && decides(&input.commands);
-    (input, uses.then_some(TokenRecord { used_at: Some(now), ..token }))
-}
-
-/// A command as it was read, in the process's words; recall answers and the sales desk's words are no decision here.
-fn command(read: &decision::Command) -> Option<Command> {
-    let verb = match (read.verb, &read.argument) {
-        (ReadVerb::Approve, _) => Verb::Approve,
-        (ReadVerb::Decline, _) => Verb::Decline,
-        (ReadVerb::Ask, Argument::Text(text)) => Verb::Ask(text.clone()),
-        (ReadVerb::Delegate, Argument::Address(address)) => Verb::Delegate(address.clone()),
-        (ReadVerb::Hold, Argument::For(time)) => Verb::Hold(Pause::Calendar { seconds: time.as_secs() }),
-        (ReadVerb::Status, _) => Verb::Status,
-        (ReadVerb::Help, _) => Verb::Help,
-        (ReadVerb::Undo, _) => Verb::Undo,
-        _ => return None,
-    };
-    let scope = match &read.scope {
-        ReadScope::All => Scope::All,
-        ReadScope::Rest => Scope::Rest,
-        ReadScope::Lines(lines) => {
-            let mut ranges = Vec::new();
-            let mut products = Vec::new();
-            for line in lines {
-                match line {
-                    ReadLines::Position(position) => ranges.push((*position, *position)),
-                    ReadLines::Range(from, to) => ranges.push((*from, *to)),
-                    ReadLines::Sku(sku) => products.push(sku.clone()),
-                }
-            }
-            Scope::Lines { ranges, products }
-        }
-    };
-    Some(Command { verb, scope })
-}
-
-/// What a mail's message says now that it did not say then, field by field.
-fn differences(then: &Message, now: Option<&Message>) -> Vec<String> {
-    let Some(now) = now else { return vec!["it is not read any more".to_string()] };
-    let mut found = Vec::new();
-    let mut compare = |place: String,
-                       then: &std::collections::BTreeMap<Field, Said>,
-                       now: &std::collections::BTreeMap<Field, Said>| {
-        let fields: std::collections::BTreeSet<&Field> = then.keys().chain(now.keys()).collect();
-        for field in fields {
-            let words = |said: Option<&Said>| said.map_or_else(|| "nothing".to_string(), |said| said.value.to_string());
-            let (old, new) = (words(then.get(field)), words(now.get(field)));
-            if old != new {
-                found.push(format!("{place}{}: {old} -> {new}", field.name()));
-            }
-        }
-    };
-    compare(String::new(), &then.fields, &now.fields);
-    let none = std::collections::BTreeMap::new();
-    for index in 0..then.lines.len().max(now.lines.len()) {
-        compare(
-            format!("line {}, ", index + 1),
-            then.lines.get(index).unwrap_or(&none),
-            now.lines.get(index).unwrap_or(&none),
-        );
-    }
-    found
 }

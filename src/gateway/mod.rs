@@ -3,6 +3,7 @@
 //! Every round has one shape: look, decide (pure), commit. The gateway knows every room below it by
 //! its public face and no adapter by name; sockets, disks and the clock come in as traits.
 
+mod again;
 mod answers;
 pub mod control;
 mod crew;
@@ -18,7 +19,9 @@ mod look;
 mod numbers;
 pub mod origin;
 mod outbox;
+mod question;
 pub mod remind;
+mod robots;
 pub mod sales;
 pub mod send_out;
 pub mod take_in;

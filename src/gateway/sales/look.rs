@@ -3,7 +3,8 @@
 
 use super::decide::{SaleKey, SaleTask};
 use super::letter;
-use crate::gateway::look::{Finding, Question, Sighted};
+use crate::gateway::look::{Finding, Sighted};
+use crate::gateway::question::Question;
 use crate::gateway::{Gateway, Live};
 use crate::mail::decision::{self, Argument, Change, Lines as ReadLines, Scope as ReadScope, Verb as ReadVerb};
 use crate::model::{
