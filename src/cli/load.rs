@@ -56,7 +56,7 @@ impl LoadArgs {
 pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
     super::log(false);
     let folder = tempfile::tempdir()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = super::runtime()?;
     runtime.block_on(async {
         let (file, fill) = match &args.fill {
             Some(maildir) => (config.clone().unwrap_or_else(|| PathBuf::from("postern.toml")), Fill::Maildir(maildir.clone())),

@@ -30,7 +30,7 @@ pub fn run(args: RunArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyh
     if std::env::var_os("POSTERN_LOOPBACK_LINKS").is_some() {
         gateway.allow_loopback_links();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = super::runtime()?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut rounds = tokio::task::JoinSet::new();

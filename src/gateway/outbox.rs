@@ -10,7 +10,7 @@ use crate::model::{Digest, TransmissionStatus};
 use crate::store::{Commit, Content};
 
 /// The sender is a batch of mails behind at most; if it is further behind, the oldest are read from the store.
-const BYTES_MAX: usize = 1 << 20;
+const BYTES_MAX: usize = 256 << 10;
 
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -79,12 +79,12 @@ mod tests {
     #[test]
     fn what_is_held_is_bounded_and_given_once() {
         let outbox = Outbox::default();
-        let contents: Vec<Content> = (0..40u8).map(|n| Content::of(vec![n; 100_000])).collect();
+        let contents: Vec<Content> = (0..40u8).map(|n| Content::of(vec![n; 20_000])).collect();
         outbox.put(contents.clone());
         let held = |content: &Content| outbox.held.lock().unwrap().contents.contains_key(&content.digest());
-        assert_eq!(contents.iter().filter(|content| held(content)).count(), BYTES_MAX / 100_000);
+        assert_eq!(contents.iter().filter(|content| held(content)).count(), BYTES_MAX / 20_000);
         let last = contents.last().unwrap();
-        assert_eq!(outbox.take(&last.digest()).map(|content| content.bytes().len()), Some(100_000));
+        assert_eq!(outbox.take(&last.digest()).map(|content| content.bytes().len()), Some(20_000));
         assert!(outbox.take(&last.digest()).is_none());
         for content in &contents {
             outbox.take(&content.digest());
