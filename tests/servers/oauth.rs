@@ -116,6 +116,6 @@ fn tokens_are_refreshed_from_the_configuration_on() {
     assert!(asked.iter().all(|(form, granted)| *granted && form.contains("scope=mail")), "{asked:?}");
     let kept = std::fs::read_to_string(site.folder.path().join("refresh")).unwrap();
     assert_eq!(kept.trim(), format!("refresh-{}", asked.len()));
-    let log = std::fs::read_to_string(site.log()).unwrap();
+    let log = std::fs::read_to_string(site.log_file()).unwrap();
     assert!(!log.contains("quite-secret") && !log.contains("refresh-") && !log.contains("eyJ"), "secrets in {log}");
 }

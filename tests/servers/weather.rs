@@ -19,7 +19,12 @@ fn storm(seed: u64, down: u64, up: u64) -> impl FnMut(u64) -> Weather + Send + '
         _ if number >= CALM => Weather::default(),
         0 => Weather { cut_down: Some(random.u64(0..down)), ..Weather::default() },
         1 => Weather { corrupt_down: Some(random.u64(0..down)), ..Weather::default() },
-        2 => Weather { cut_up: Some(random.u64(0..up)), delay: Duration::from_millis(2), ..Weather::default() },
+        2 => Weather {
+            cut_up: Some(random.u64(0..up)),
+            cut_down: Some(2 * down),
+            delay: Duration::from_millis(2),
+            ..Weather::default()
+        },
         _ => Weather {
             cut_down: Some(down + random.u64(0..down)),
             delay: Duration::from_millis(1),
