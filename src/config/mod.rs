@@ -174,7 +174,7 @@ pub struct LimitsConfig {
     pub reader_seconds: Option<u64>,
     /// Processes that read documents. Default: one a core, at most 4.
     pub readers: Option<usize>,
-    /// The store's cache in MiB. Default 4.
+    /// The store's cache in MiB. Default 3.
     pub cache_mib: Option<usize>,
     /// Polling stops when less is free on the disk of `data_dir`, in MiB. Default 256.
     pub disk_free_mib: Option<u64>,

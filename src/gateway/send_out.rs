@@ -27,7 +27,9 @@ const READ_AT_ONCE: usize = 16;
 /// disk makes commits slow, and commits make the relay slow.)
 const RECORDED_AT_ONCE: usize = 256;
 const RECORDED_WITHIN_MIN: Duration = Duration::from_millis(5);
-const RECORDED_WITHIN_MAX: Duration = Duration::from_millis(50);
+const RECORDED_WITHIN_MAX: Duration = Duration::from_millis(30);
+/// Then they wait for mails that are being taken in, whose commit touches the same pages.
+const RECORDED_BESIDE: Duration = Duration::from_millis(20);
 /// Before contents that could not be read are read again.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -270,7 +272,8 @@ impl Gateway {
             commit.transmissions.push(transmission);
             commits.push(commit);
         }
-        for ((result, news), (id, attempt)) in self.store().commit_many(commits).into_iter().zip(news).zip(tried) {
+        let landed = self.store().commit_with_others(commits, RECORDED_BESIDE);
+        for ((result, news), (id, attempt)) in landed.into_iter().zip(news).zip(tried) {
             match result {
                 Ok(_) => self.tell(news),
                 // It was answered, or a person resent, canceled or marked it meanwhile: their word stands, and the

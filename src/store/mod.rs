@@ -12,6 +12,7 @@ mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -278,6 +279,11 @@ pub trait Store: Send + Sync {
     /// Lands several independent commits, each whole or refused alone, with as few syncs as the keeper can.
     fn commit_many(&self, commits: Vec<Commit>) -> Vec<Result<Receipt>> {
         commits.into_iter().map(|commit| self.commit(commit)).collect()
+    }
+    /// The same for what may wait so long for others to land with: two that come within a moment share one sync.
+    fn commit_with_others(&self, commits: Vec<Commit>, patience: Duration) -> Vec<Result<Receipt>> {
+        let _ = patience;
+        self.commit_many(commits)
     }
     /// The first of `count` new numbers, which nobody else gets while this keeper is open. Costs no disk access.
     fn reserve(&self, sequence: Sequence, count: u64) -> Result<u64>;

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            cache_bytes: 4 << 20,
+            cache_bytes: 3 << 20,
             ballast_bytes: 16 << 20,
             inline_bytes_max: 256 << 10,
             group_commits_max: 256,
@@ -183,7 +184,8 @@ impl Redb {
 
     fn commit_prepared(&self, commits: Vec<Prepared>) -> Vec<Result<Receipt>> {
         let count = commits.len();
-        self.ask(|answer| Job::Commit { commits, answer }).unwrap_or_else(|error| {
+        let patience = Duration::ZERO;
+        self.ask(|answer| Job::Commit { commits, patience, answer }).unwrap_or_else(|error| {
             let words = error.to_string();
             (0..count).map(|_| Err(StoreError::Away(words.clone()))).collect()
         })
@@ -195,7 +197,7 @@ impl Redb {
     }
 
     /// Makes the next commits ready while the writer writes the ones before.
-    fn commit_all(&self, commits: Vec<Commit>) -> Vec<Result<Receipt>> {
+    fn commit_all(&self, commits: Vec<Commit>, patience: Duration) -> Vec<Result<Receipt>> {
         let mut results: Vec<Result<Receipt>> = Vec::with_capacity(commits.len());
         let mut under_way: Option<UnderWay> = None;
         let mut commits = commits.into_iter().peekable();
@@ -219,7 +221,7 @@ impl Redb {
             let (answer, answered) = channel();
             if let Some(jobs) = &self.jobs {
                 // A writer that has stopped drops the other end of `answer`, which says so below.
-                let _ = jobs.send(Job::Commit { commits: group, answer });
+                let _ = jobs.send(Job::Commit { commits: group, patience, answer });
             }
             if let Some(before) = under_way.replace((refused, answered)) {
                 collect(before, &mut results);

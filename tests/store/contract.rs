@@ -1,5 +1,7 @@
 //! What every keeper promises. Each page takes an empty store.
 
+use std::time::Duration;
+
 use postern::model::*;
 use postern::store::{
     Commit, Content, Counts, DossierChange, MailFilter, MailTaken, Receipt, ResponseFilter, Result, SaleFilter,
@@ -28,6 +30,7 @@ pub fn contract(make: impl Fn() -> Box<dyn Store>) {
         the_audit_log_counts_and_chains,
         a_refused_commit_leaves_no_trace,
         many_commits_land_or_are_refused_alone,
+        commits_that_wait_for_others_land_alone,
         senseless_commits_are_refused_for_good,
         numbers_are_given_once,
     ];
@@ -529,6 +532,15 @@ fn a_refused_commit_leaves_no_trace(store: &dyn Store) {
 }
 
 fn many_commits_land_or_are_refused_alone(store: &dyn Store) {
+    many(store, |commits| store.commit_many(commits));
+}
+
+/// What may wait for company is not lost and not mixed up when none comes.
+fn commits_that_wait_for_others_land_alone(store: &dyn Store) {
+    many(store, |commits| store.commit_with_others(commits, Duration::from_millis(3)));
+}
+
+fn many(store: &dyn Store, commit_many: impl Fn(Vec<Commit>) -> Vec<Result<Receipt>>) {
     let mut commits = Vec::new();
     for id in 1..=10 {
         // Every third comes a second time; one makes no sense.
@@ -544,8 +556,7 @@ fn many_commits_land_or_are_refused_alone(store: &dyn Store) {
             });
         }
     }
-    let results: Vec<String> = store
-        .commit_many(commits)
+    let results: Vec<String> = commit_many(commits)
         .into_iter()
         .map(|result| match result {
             Ok(Receipt { sequence }) => sequence.to_string(),
@@ -557,7 +568,7 @@ fn many_commits_land_or_are_refused_alone(store: &dyn Store) {
     let expected = ["1", "2", "3", "known M3", "4", "invalid", "5", "known M6", "6", "7", "8", "known M9", "9"];
     assert_eq!(results, expected);
     assert_eq!(store.audit_verify().unwrap(), 9);
-    assert_eq!(store.commit_many(Vec::new()).len(), 0);
+    assert_eq!(commit_many(Vec::new()).len(), 0);
 }
 
 fn senseless_commits_are_refused_for_good(store: &dyn Store) {

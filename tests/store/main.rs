@@ -17,10 +17,11 @@ mod golden;
 mod make;
 
 use std::cell::RefCell;
+use std::time::{Duration, Instant};
 
-use postern::store::Store;
 use postern::store::memory::Memory;
 use postern::store::redb::{Options, Redb};
+use postern::store::{Commit, Store};
 
 /// No reserve on disk: tests open many stores.
 fn options() -> Options {
@@ -45,6 +46,25 @@ fn redb_keeps_the_contract() {
         folders.borrow_mut().push(folder);
         store
     });
+}
+
+/// Answers of a relay would wait for their whole patience with every mail that is taken in, and sending with them.
+#[test]
+fn patience_ends_when_another_commit_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Redb::open(folder.path(), options()).unwrap();
+    let note = |name: &str| Commit { notes: vec![(name.to_string(), "words".to_string())], ..Commit::default() };
+    let hours = Duration::from_secs(3 * 3600);
+    std::thread::scope(|scope| {
+        let patient = scope.spawn(|| store.commit_with_others(vec![note("patient")], hours));
+        let began = Instant::now();
+        while !patient.is_finished() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it is still waiting");
+            store.commit(note("other")).unwrap();
+        }
+        assert!(patient.join().unwrap().iter().all(Result::is_ok));
+    });
+    assert_eq!(store.note("patient").unwrap().as_deref(), Some("words"));
 }
 
 /// Two gateways on one store would do everything twice.

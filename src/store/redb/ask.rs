@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::Redb;
 use super::damaged_key;
@@ -43,7 +44,11 @@ impl Store for Redb {
     }
 
     fn commit_many(&self, commits: Vec<Commit>) -> Vec<Result<Receipt>> {
-        self.commit_all(commits)
+        self.commit_all(commits, Duration::ZERO)
+    }
+
+    fn commit_with_others(&self, commits: Vec<Commit>, patience: Duration) -> Vec<Result<Receipt>> {
+        self.commit_all(commits, patience)
     }
 
     fn reserve(&self, sequence: Sequence, count: u64) -> Result<u64> {

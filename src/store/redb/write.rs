@@ -16,8 +16,18 @@ use crate::store::{Receipt, Result, StoreError};
 
 /// Something that the writer does.
 pub(super) enum Job {
-    Commit { commits: Vec<Prepared>, answer: Sender<Vec<Result<Receipt>>> },
-    Forget { drawer: String, before: Timestamp, limit: usize, answer: Sender<Result<u64>> },
+    /// `patience`: it may wait so long for another to land with.
+    Commit {
+        commits: Vec<Prepared>,
+        patience: Duration,
+        answer: Sender<Vec<Result<Receipt>>>,
+    },
+    Forget {
+        drawer: String,
+        before: Timestamp,
+        limit: usize,
+        answer: Sender<Result<u64>>,
+    },
 }
 
 /// How often the reserve is looked after.
@@ -56,7 +66,7 @@ impl Writer {
         let mut next = Some(first);
         while let Some(job) = next.take() {
             match job {
-                Job::Commit { commits, answer } => next = self.gather(commits, answer),
+                Job::Commit { commits, patience, answer } => next = self.gather(commits, patience, answer),
                 Job::Forget { drawer, before, limit, answer } => {
                     // Whoever asked may have gone.
                     let _ = answer.send(self.forget(&drawer, before, limit));
@@ -66,7 +76,9 @@ impl Writer {
     }
 
     /// Lands these commits with those that are waiting; returns a job of another kind that came between.
-    fn gather(&self, commits: Vec<Prepared>, answer: Sender<Vec<Result<Receipt>>>) -> Option<Job> {
+    fn gather(&self, commits: Vec<Prepared>, patience: Duration, answer: Sender<Vec<Result<Receipt>>>) -> Option<Job> {
+        let began = Instant::now();
+        let mut until = began + patience;
         let options = &self.shared.options;
         let weigh = |commits: &[Prepared]| commits.iter().map(|commit| commit.weight).sum::<usize>();
         let (mut count, mut weight) = (commits.len(), weigh(&commits));
@@ -74,8 +86,9 @@ impl Writer {
         let mut answers = vec![answer];
         let mut other = None;
         while count < options.group_commits_max && weight < options.group_bytes_max {
-            match self.jobs.try_recv() {
-                Ok(Job::Commit { commits, answer }) => {
+            match self.jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Job::Commit { commits, patience, answer }) => {
+                    until = until.min(began + patience);
                     count += commits.len();
                     weight += weigh(&commits);
                     group.push(commits);
