@@ -100,7 +100,11 @@ impl Diagnostic {
                 group = group.element(Snippet::source(text).path(self.file.as_str()).annotation(annotation));
             }
             _ if !self.file.is_empty() => {
-                group = group.element(annotate_snippets::Origin::path(self.file.as_str()));
+                let mut origin = annotate_snippets::Origin::path(self.file.as_str());
+                if self.line > 0 {
+                    origin = origin.line(self.line).char_column(self.column);
+                }
+                group = group.element(origin);
             }
             _ => {}
         }

@@ -203,6 +203,10 @@ fn what_cannot_be_shown_says_why() {
     let half = desk.run(&["document", "half.eml"]);
     assert_eq!((half.code, half.out.trim()), (1, "hello"));
     assert!(half.err.starts_with("broken.pdf: BROKEN: "), "{}", half.err);
+    // A script that asked for JSON gets JSON, whatever went wrong.
+    let refused = desk.run(&["order", "show", "nope", "--json"]).json();
+    assert_eq!((&refused["ok"], &refused["diagnostics"][0]["severity"]), (&false.into(), &"error".into()));
+    assert!(refused["diagnostics"][0]["message"].as_str().unwrap().contains("postern.toml"), "{refused}");
     let missing = desk.run(&["document", "missing.pdf"]);
     assert_eq!((missing.code, missing.out.as_str()), (1, ""));
     assert!(missing.err.contains("missing.pdf"), "{}", missing.err);

@@ -604,6 +604,38 @@ fn a_token_is_good_for_one_decision() {
     assert_eq!(house.statuses("4711"), ["CLOSED"]);
 }
 
+/// A slip of the pen (a line that nobody asked about) would close the question to the right answer.
+#[test]
+fn a_reply_that_decides_nothing_leaves_the_question_open() {
+    let house = House::new();
+    let (anna, _) = asked(&house, "4711");
+    for slip in ["APPROVE 30", "APPROVE 10, 30", "APPROVE 10\nDECLINE 10"] {
+        house.reply(&anna, "anna@shop.example", slip);
+        assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"], "{slip}");
+        let told = house.out_to("anna@shop.example").mail;
+        assert!(told.subject.contains("Nothing was decided"), "{slip}: {}", told.subject);
+    }
+    house.reply(&anna, "anna@shop.example", "APPROVE");
+    assert_eq!(house.statuses("4711"), ["CLOSED"]);
+}
+
+/// The receipt of a decision in part carries the token for the rest: capped, it would leave the approver without any.
+#[test]
+fn a_decision_in_part_is_told_beyond_the_cap() {
+    let config = house::CONFIG.replace("[gateway]\n", "[gateway]\nanswers_per_hour = 1\n");
+    let house = House::with(&config);
+    let (anna, _) = asked(&house, "4711");
+    house.reply(&anna, "anna@shop.example", "STATUS");
+    house.reply(&anna, "anna@shop.example", "STATUS");
+    assert_eq!(to(&house.out(), "anna@shop.example").len(), 1, "the cap stands");
+    house.reply(&anna, "anna@shop.example", "DECLINE 10");
+    let partly = house.out_to("anna@shop.example");
+    let words = partly.mail.text.clone().unwrap();
+    assert!(!words.contains("UNDO"), "nothing is recalled before all is decided: {words}");
+    house.reply(&partly, "anna@shop.example", "APPROVE 20");
+    assert!(house.responses("4711")[0].approval.as_ref().unwrap().decided_by.is_some());
+}
+
 /// Whoever knows a partner's address must not answer recalls and requests in the partner's name.
 #[test]
 fn answers_of_partners_are_held_to_their_origin() {

@@ -14,7 +14,7 @@ use postern::document::Limits;
 use postern::gateway::desk::{Act, Request};
 use postern::gateway::{Gateway, News, Reader};
 use postern::model::{AlarmKind, Status, TransmissionKind as Kind};
-use postern::wire::{Batch, Drawer, Fetched, MailKey, Mailbox, WireError};
+use postern::wire::{Batch, Drawer, Fetched, MailKey, Mailbox, Refusal, WireError};
 use tokio_util::sync::CancellationToken;
 
 const CLEAN: &str = "10 B1 8 100.00 2026-12-21 ok\n20 B2 5 12.50 2026-12-21 ok";
@@ -633,4 +633,42 @@ fn a_mailbox_that_refuses_us_alarms_and_recovers() {
     assert!(open_alarms(&house).is_empty());
     house.later(jiff::SignedDuration::ZERO);
     assert_eq!(alarm_mails(&house).len(), 2, "one mail when it starts, one when it is over: {:?}", alarm_mails(&house));
+}
+
+/// A relay that takes nothing would be seen in no figure until, hours later, the first mail is given up.
+#[test]
+fn what_the_relay_does_not_take_is_seen_in_status() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", CLEAN);
+    let status = |house: &House| house.ask(Request::Status).value;
+    assert_ne!(status(&house)["transmissions_due"], 0, "not tried yet");
+    assert_eq!(status(&house)["warnings"], serde_json::json!([]));
+    *house.relay.refuse.lock().unwrap() = Some(Refusal::Temporary { answer: "nobody listens".into() });
+    house.out();
+    let said = status(&house);
+    assert_ne!(said["transmissions_due"], 0, "{said:#}");
+    assert!(said["oldest_due"].is_string(), "{said:#}");
+    assert!(said["warnings"][0].as_str().unwrap().contains("nobody listens"), "{said:#}");
+    *house.relay.refuse.lock().unwrap() = None;
+    house.wait(24);
+    house.out();
+    assert_eq!(status(&house)["transmissions_due"], 0);
+    assert_eq!(status(&house)["warnings"], serde_json::json!([]));
+}
+
+/// Whoever mends a password and reloads would wait for ever: connections are made from what the start read.
+#[test]
+fn reload_says_what_counts_from_the_next_start_on() {
+    let house = House::new();
+    let restart = |house: &House| house.ask(Request::Reload).value["restart"].clone();
+    assert_eq!(restart(&house), serde_json::json!([]));
+    let config = std::fs::read_to_string(house.config_file()).unwrap();
+    let mailbox = "[[mailbox]]\nname = \"m\"\nurl = \"imaps://me@mail.example\"\npassword_file = \"secret\"\n";
+    std::fs::write(house.path().join("secret"), "one").unwrap();
+    std::fs::write(house.config_file(), format!("{config}{mailbox}")).unwrap();
+    assert_eq!(restart(&house), serde_json::json!(["the mailboxes", "a password"]));
+    std::fs::write(house.path().join("secret"), "two").unwrap();
+    assert_eq!(restart(&house), serde_json::json!(["a password"]));
+    assert_eq!(restart(&house), serde_json::json!([]));
 }

@@ -124,6 +124,8 @@ pub fn show(reply: &Reply, json: bool, draw: impl FnOnce(&Json) -> String) -> u8
     }
     if json && !reply.value.is_null() {
         println!("{}", serde_json::to_string_pretty(&reply.value).unwrap_or_default());
+    } else if json && !reply.ok {
+        println!("{}", super::complaint(&reply.message));
     } else if reply.ok {
         let text = draw(&reply.value);
         if !text.is_empty() {

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Adapters, COMPLAINTS, DONE, client, view};
+use super::{Adapters, DONE, client, view};
 use crate::gateway::desk::Request;
 use crate::mail::decision::{self, Reading};
 use crate::mail::{Mail, reply, sort};
@@ -53,12 +53,12 @@ enum MailCommand {
     },
     /// Prints the visible reply: the author's new words alone.
     Reply {
-        /// A file, or `-` for standard input.
+        /// A file, `-` for standard input, or the id of a mail in the store (M12).
         mail: String,
     },
     /// Explains how a reply would be read as a decision, line by line.
     Decide {
-        /// A file, or `-` for standard input.
+        /// A file, `-` for standard input, or the id of a mail in the store (M12).
         mail: String,
         /// The language of the person who was asked; its words count first.
         #[arg(long, default_value = "en")]
@@ -97,38 +97,35 @@ pub fn run(args: MailArgs, adapters: &Adapters, config: &Option<PathBuf>) -> any
                 )
             }))
         }
-        MailCommand::Show { mail, json }
-            if mail != "-" && !Path::new(&mail).exists() && mail.parse::<MailId>().is_ok() =>
-        {
-            let id = mail.parse().map_err(anyhow::Error::msg)?;
-            let reply = client::ask(adapters, config, Request::MailRaw { id })?;
-            let Some(raw) = reply.value["raw"].as_str() else {
-                eprintln!("{}", reply.message);
-                return Ok(COMPLAINTS);
-            };
-            let raw = base64::engine::general_purpose::STANDARD.decode(raw)?;
-            let word = |key: &str| view::word(&reply.value["record"][key]);
-            let lies = Filed { drawer: word("drawer"), reason: word("reason") };
-            show(&Mail::parse(&raw), Some(&lies), json);
-            Ok(DONE)
-        }
         MailCommand::Show { mail, json } => {
-            let raw = read(&mail)?;
-            show(&Mail::parse(&raw), None, json);
+            let (raw, lies) = named(&mail, adapters, config)?;
+            show(&Mail::parse(&raw), lies.as_ref(), json);
             Ok(DONE)
         }
         MailCommand::Reply { mail } => {
-            let reply = reply::of_bytes(&read(&mail)?).visible;
+            let reply = reply::of_bytes(&named(&mail, adapters, config)?.0).visible;
             if !reply.is_empty() {
                 println!("{reply}");
             }
             Ok(DONE)
         }
         MailCommand::Decide { mail, lang, json } => {
-            explain(&decision::decide_mail(&Mail::parse(&read(&mail)?), &lang), json);
+            let (raw, _) = named(&mail, adapters, config)?;
+            explain(&decision::decide_mail(&Mail::parse(&raw), &lang), json);
             Ok(DONE)
         }
     }
+}
+
+/// The raw mail named on the command line, and where the store has it when it is an id.
+fn named(mail: &str, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<(Vec<u8>, Option<Filed>)> {
+    let id = mail.parse::<MailId>().ok().filter(|_| mail != "-" && !Path::new(mail).exists());
+    let Some(id) = id else { return Ok((read(mail)?, None)) };
+    let reply = client::ask(adapters, config, Request::MailRaw { id })?;
+    let raw = reply.value["raw"].as_str().ok_or_else(|| anyhow::anyhow!("{}", reply.message))?;
+    let word = |key: &str| view::word(&reply.value["record"][key]);
+    let lies = Filed { drawer: word("drawer"), reason: word("reason") };
+    Ok((base64::engine::general_purpose::STANDARD.decode(raw)?, Some(lies)))
 }
 
 /// The raw mail named on the command line: a path, or `-` for standard input.

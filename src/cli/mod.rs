@@ -90,7 +90,7 @@ pub enum Command {
     /// Make a backup the data folder of a gateway that has none yet, and check it.
     Restore(restore::RestoreArgs),
     /// Reload configuration, mappings and templates, all or nothing.
-    Reload,
+    Reload(operate::ReloadArgs),
 }
 
 /// Opens the store that the configuration names.
@@ -142,9 +142,26 @@ pub fn main(adapters: &Adapters) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("postern: {error:#}");
+            if wants_json() {
+                println!("{}", complaint(&format!("{error:#}")));
+            }
             ExitCode::from(COMPLAINTS)
         }
     }
+}
+
+/// Whether a script reads the answer.
+fn wants_json() -> bool {
+    let arguments: Vec<String> = std::env::args().collect();
+    let format = |pair: &[String]| matches!(pair, [name, value] if name == "--format" && value == "json");
+    arguments.iter().any(|argument| argument == "--json" || argument == "--format=json")
+        || arguments.windows(2).any(format)
+}
+
+/// What went wrong, for a script: in the form of `check`.
+fn complaint(words: &str) -> String {
+    let complaint = crate::diagnostic::Diagnostic::error("CLI001", words);
+    serde_json::json!({"v": 1, "ok": false, "diagnostics": [complaint]}).to_string()
 }
 
 /// Whoever reads us may stop reading (`postern ... | head`): that is no mistake of anybody's.
@@ -181,7 +198,7 @@ fn run(cli: Cli, adapters: &Adapters) -> anyhow::Result<u8> {
         Command::Audit(args) => operate::audit(args, adapters, file),
         Command::Backup(args) => operate::backup(args, adapters, file),
         Command::Restore(args) => restore::run(&args, adapters, file),
-        Command::Reload => operate::reload(adapters, file),
+        Command::Reload(args) => operate::reload(&args, adapters, file),
         Command::Document(arguments) => document::run(&arguments),
     }
 }

@@ -234,7 +234,18 @@ fn size_of(folder: &std::path::Path) -> u64 {
     sizes.sum()
 }
 
-pub fn reload(adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
+#[derive(clap::Args, Debug)]
+pub struct ReloadArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn reload(args: &ReloadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
     let reply = client::ask(adapters, config, Request::Reload)?;
-    Ok(client::show(&reply, false, |_| "reloaded".into()))
+    Ok(client::show(&reply, args.json, |value| {
+        let later = value["restart"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+        let later: String = later.map(|what| format!("\n{what} changed: restart the gateway for it")).collect();
+        format!("reloaded{later}")
+    }))
 }

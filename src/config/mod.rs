@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::model::Digest;
 use crate::model::policy::{Options, Pause};
 use crate::model::{
     Channel, ChannelId, Customer, CustomerId, Partner, PartnerId, Policies, SalesDesk, TransmissionKind,
@@ -210,6 +211,8 @@ pub struct Loaded {
     pub policies: Policies,
     /// What is allowed but worth a look.
     pub warnings: Vec<Diagnostic>,
+    /// By which it is seen that a password changed.
+    passwords: Vec<Digest>,
 }
 
 impl Loaded {
@@ -241,7 +244,13 @@ impl Loaded {
             order_system: config.order_system.policy(),
             price_lists: BTreeMap::new(),
         };
-        Ok(Loaded { config, file: PathBuf::from(name), base, policies, warnings: list })
+        let mut loaded =
+            Loaded { config, file: PathBuf::from(name), base, policies, warnings: list, passwords: Vec::new() };
+        let mailboxes = loaded.config.mailboxes.iter().map(|mailbox| mailbox.password(&loaded));
+        let all = mailboxes.chain([loaded.config.relay.password(&loaded)]);
+        let marks = all.map(|password| Digest::of(password.unwrap_or_default().unwrap_or_default().as_bytes()));
+        loaded.passwords = marks.collect();
+        Ok(loaded)
     }
 
     fn path(&self, configured: &Option<PathBuf>, default: &str) -> PathBuf {
@@ -277,6 +286,28 @@ impl Loaded {
             delay: pick(|r| r.delay.clone(), "30s"),
             delay_max: pick(|r| r.delay_max.clone(), "2h"),
         }
+    }
+}
+
+impl Loaded {
+    /// What differs from `before` and is read at the start only: who is connected to, and how.
+    pub fn needs_restart(&self, before: &Loaded) -> Vec<String> {
+        let (now, then) = (&self.config, &before.config);
+        let mut found = Vec::new();
+        let mut differs = |what: &str, differs: bool| {
+            if differs {
+                found.push(what.to_string());
+            }
+        };
+        differs("`data_dir`", now.data_dir != then.data_dir);
+        differs("the mailboxes", now.mailboxes != then.mailboxes);
+        differs("`[relay]`", now.relay != then.relay);
+        differs("`[order_system]`", now.order_system != then.order_system);
+        differs("`limits.cache_mib`", now.limits.cache_mib != then.limits.cache_mib);
+        let readers = |limits: &LimitsConfig| (limits.readers, limits.reader_mib, limits.reader_seconds);
+        differs("the limits of readers", readers(&now.limits) != readers(&then.limits));
+        differs("a password", self.passwords != before.passwords);
+        found
     }
 }
 

@@ -169,6 +169,7 @@ impl Gateway {
         let mut waiting: VecDeque<(usize, OrderNumber, Input)> =
             inputs.enumerate().map(|(at, (number, input))| (at, number, input)).collect();
         let mut changed = BTreeSet::new();
+        let mut accepted = BTreeSet::new();
         let mut steps = 0;
         while let Some((at, number, mut input)) = waiting.pop_front() {
             steps += 1;
@@ -186,6 +187,7 @@ impl Gateway {
             touched.extend(outcome.touched.iter().copied());
             canceled.extend(outcome.canceled_transmissions.iter().copied());
             confirmed.extend(outcome.confirmed_transmissions.iter().copied());
+            accepted.extend(outcome.decided);
             commit.audit.extend(outcome.audit);
             self.alarms(&mut commit, &mut writer, &outcome.alarms, dossier, now)?;
             if outcome.changed {
@@ -218,6 +220,10 @@ impl Gateway {
                 waiting.push_front((at, other, input));
             }
         }
+        // A reply that decided nothing leaves its question open to the next one.
+        commit.tokens.retain(|token| {
+            token.used_at.is_none() || token.response.is_none_or(|response| accepted.contains(&response))
+        });
         for (order, changes) in &sales.alarms {
             self.alarms(&mut commit, &mut writer, changes, &Dossier::new(order.clone()), now)?;
         }

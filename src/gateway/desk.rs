@@ -13,7 +13,7 @@ use super::Gateway;
 use super::sales::SaleAct;
 use crate::model::{
     Attempt, CustomerId, EditTarget, Field, MailId, Order, OrderNumber, PartnerId, ResponseId, SaleStatus, Status,
-    TransmissionId, TransmissionStatus,
+    Transmission, TransmissionId, TransmissionStatus,
 };
 use crate::process::{Input, Person, PersonAction, Reread};
 use crate::store::{Commit, MailFilter, ResponseFilter, StoreError, TransmissionFilter};
@@ -399,7 +399,7 @@ impl Gateway {
             Request::Status => self.status()?,
             Request::Counts => Reply::done(serde_json::to_value(store.counts()?).unwrap_or(Json::Null)),
             Request::Reload => match self.reload() {
-                Ok(()) => Reply::done(json!({"v": 1})),
+                Ok(restart) => Reply::done(json!({"v": 1, "restart": restart})),
                 Err(complaints) => {
                     Reply::refused(complaints.iter().map(|c| c.draw(false)).collect::<Vec<_>>().join("\n"))
                 }
@@ -625,7 +625,9 @@ impl Gateway {
         times.sort_unstable();
         let percentile =
             |percent: usize| times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied();
-        let due = store.transmissions_due(now, 1_000)?;
+        // What waits for another try is late, too; what is held back on purpose is not.
+        let mut due = store.transmissions_due(Timestamp::MAX, 1_000)?;
+        due.retain(|t| t.retry_count > 0 || t.next_retry.is_none_or(|at| at <= now));
         let oldest_due = due.iter().map(|t| t.created_at).min();
         let mut oldest_waiting: Option<Json> = None;
         for status in [
@@ -647,7 +649,8 @@ impl Gateway {
                 );
             }
         }
-        let warnings = self.warnings()?;
+        let mut warnings = self.warnings()?;
+        warnings.extend(untaken(&due));
         Ok(Reply::done(json!({
             "v": 1, "at": now, "warnings": warnings, "mailboxes": mailboxes, "mails": counts.mails, "responses": counts.responses, "transmissions": counts.transmissions,
             "transmissions_due": due.len(), "oldest_due": oldest_due, "oldest_waiting": oldest_waiting, "orders": counts.orders,
@@ -671,6 +674,19 @@ impl Gateway {
             note.get("fields").unwrap_or(&Json::Null),
         )])
     }
+}
+
+/// What the relay did not take, in one sentence.
+fn untaken(due: &[Transmission]) -> Option<String> {
+    let tried: Vec<&Transmission> = due.iter().filter(|t| t.retry_count > 0).collect();
+    let oldest = tried.iter().min_by_key(|t| t.created_at)?;
+    Some(format!(
+        "{} transmissions were tried and not taken, the oldest ({}) is of {}: {}",
+        tried.len(),
+        oldest.id,
+        oldest.created_at,
+        oldest.error.as_deref().unwrap_or("no reason was given")
+    ))
 }
 
 /// `20.quantity_confirmed=8` or `entry_date=2026-12-01`.

@@ -123,7 +123,8 @@ impl LetterWriter<'_> {
     ) -> Result<Option<Written>, String> {
         let response = owed.response.and_then(|id| dossier.responses.get(&id));
         let first = to.first().cloned().unwrap_or_default();
-        if owed.kind == Kind::Receipt && !(self.may_explain(owed, &first, dossier) && self.gateway.may_answer(&first)) {
+        let may_go = || self.may_explain(owed, &first, dossier) && self.gateway.may_answer(&first);
+        if owed.kind == Kind::Receipt && !hands_on_the_token(owed) && !may_go() {
             tracing::warn!(to = %first, "no receipt: too many automatic answers to this address within an hour (RFC 3834)");
             return Ok(None);
         }
@@ -344,6 +345,16 @@ fn digest_tokens(
             })
         })
         .collect()
+}
+
+/// A decision on some lines used its token up, and the receipt carries the one for the others. It goes out however many
+/// answers the address got: the decisions are fewer than the lines.
+fn hands_on_the_token(owed: &Owed) -> bool {
+    match &owed.about {
+        About::Receipt(receipt) => receipt.outcome == Outcome::Partly,
+        About::Digest { answers, .. } => answers.iter().any(|answer| answer.receipt.outcome == Outcome::Partly),
+        _ => false,
+    }
 }
 
 /// RFC 3834: what answers a mail says so.

@@ -343,9 +343,13 @@ impl Gateway {
     }
 
     /// Replaces configuration, mappings and templates, or says why not and keeps the old ones.
-    pub fn reload(&self) -> Result<(), Vec<Complaints>> {
-        let file = self.live().loaded.file.clone();
+    ///
+    /// Says what changed and is read at the start only: connections hold it.
+    pub fn reload(&self) -> Result<Vec<String>, Vec<Complaints>> {
+        let before = self.live();
+        let file = before.loaded.file.clone();
         let live = Live::load(&file)?;
+        let restart = live.loaded.needs_restart(&before.loaded);
         self.inner.live.store(Arc::new(live));
         // Steps that could not be done may be possible now.
         self.inner.wake_timer.notify_one();
@@ -354,7 +358,10 @@ impl Gateway {
             tracing::error!(%error, "what was held could not be read anew; it is tried again");
         }
         tracing::info!(file = %file.display(), "configuration, mappings and templates reloaded");
-        Ok(())
+        for what in &restart {
+            tracing::warn!("{what} changed: that counts from the next start on");
+        }
+        Ok(restart)
     }
 
     /// Whether somebody watches: news of every mail cost something to write.

@@ -202,7 +202,7 @@ fn decides(commands: &[Command]) -> bool {
     commands.iter().any(|command| matches!(command.verb, Verb::Approve | Verb::Decline))
 }
 
-/// A reply as the process takes it, and the token when it is used up by it.
+/// A reply as the process takes it, and the token that is used up if the process takes it.
 pub(super) fn decision_of(
     reading: &decision::Reading,
     token: TokenRecord,

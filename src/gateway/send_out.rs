@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use super::{Gateway, News};
-use crate::model::{AlarmKind, Attempt, Transmission, TransmissionKind, TransmissionStatus as Status};
+use crate::model::{AlarmKind, Attempt, Transmission, TransmissionId, TransmissionKind, TransmissionStatus as Status};
 use crate::store::{Commit, Content, Store, StoreError};
 use crate::wire::{Accepted, Envelope, Refusal, Relay};
 
@@ -271,6 +271,12 @@ impl Gateway {
             });
             commit.transmissions.push(transmission);
             commits.push(commit);
+        }
+        // One line for many: a relay that is away says the same of each.
+        let untaken: Vec<&(TransmissionId, Option<Attempt>)> =
+            tried.iter().filter(|(_, attempt)| attempt.as_ref().is_some_and(|attempt| !attempt.ok)).collect();
+        if let Some((id, Some(attempt))) = untaken.last() {
+            tracing::warn!(count = untaken.len(), last = %id, answer = attempt.answer, "transmissions were not taken");
         }
         let landed = self.store().commit_with_others(commits, RECORDED_BESIDE);
         for ((result, news), (id, attempt)) in landed.into_iter().zip(news).zip(tried) {

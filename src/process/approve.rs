@@ -225,6 +225,7 @@ fn apply(run: &mut Run<'_, '_>, decision: Decision) {
         }
     }
     if !chosen.is_empty() {
+        run.out.decided.insert(id);
         let words = |approved: bool| {
             chosen.iter().filter(|(_, a)| **a == approved).map(|(p, _)| p.to_string()).collect::<Vec<_>>().join(", ")
         };

@@ -225,6 +225,8 @@ pub struct Outcome {
     pub confirmed_transmissions: Vec<TransmissionId>,
     /// What follows from it for other orders; belongs into the same commit.
     pub passed_on: Vec<(OrderNumber, Input)>,
+    /// Responses of which a reply decided lines: it used up its token. One that decided nothing did not.
+    pub decided: BTreeSet<ResponseId>,
     /// Why the input changed nothing.
     pub refused: Option<Refused>,
 }
