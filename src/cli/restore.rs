@@ -26,6 +26,9 @@ pub struct RestoreArgs {
 
 pub fn run(args: &RestoreArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
     let loaded = client::load(config)?;
+    if !args.from.is_dir() {
+        bail!("{} is no folder: name the one that `postern backup` wrote", args.from.display());
+    }
     let to = loaded.data_dir();
     let held: Vec<String> = names(&to)?.into_iter().filter(|name| name != SECRET).collect();
     if !held.is_empty() {

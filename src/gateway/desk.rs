@@ -389,7 +389,10 @@ impl Gateway {
                 Err(error) => return Err(error),
             },
             Request::Backup { to } => {
-                store.backup(&to)?;
+                match store.backup(&to) {
+                    Err(StoreError::Invalid(why)) => return Ok(Reply::refused(why)),
+                    done => done?,
+                }
                 if self.live().loaded.config.gateway.secret_file.is_none() {
                     keep_secret(&to.join("secret"), &self.inner.secret)
                         .map_err(|error| StoreError::Away(format!("{}: {error}", to.join("secret").display())))?;

@@ -215,8 +215,12 @@ impl Gateway {
         if self.is_order_system(&author, live) {
             return self.order_system_mail(id, mail, None, live);
         }
-        let who = mail.from_address().unwrap_or("nobody");
-        Ok(Finding::new("stranger", format!("{who} is no address of a partner or customer")).review())
+        let reason = match (mail.from.as_slice(), author.as_str()) {
+            ([], _) => "it says nobody it is from".to_string(),
+            ([_, _, ..], _) => "it says it is from several people, so nobody can be believed".to_string(),
+            (_, who) => format!("{who} is no address of a partner or customer"),
+        };
+        Ok(Finding::new("stranger", reason).review())
     }
 
     /// Programs of customers and the order system write mails, too; they order and answer, they never decide.
