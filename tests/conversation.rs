@@ -660,6 +660,107 @@ fn answers_of_partners_are_held_to_their_origin() {
     assert_ne!(state(&house), before);
 }
 
+/// An approver who asked must read the answer and decide with it; a partner who answered must not be told to correct it.
+#[test]
+fn the_partners_answer_reaches_who_asked() {
+    let house = House::new();
+    let (anna, ben) = asked(&house, "4711");
+    house.reply(&ben, "ben@shop.example", "ASK when exactly does line 10 come?");
+    let question = house.out().into_iter().find(|one| one.to == ["ab@nord.example"]).unwrap();
+    let answer = "Position 10 comes on 21 December, as written.\n\nKind regards\nOlaf";
+    // As most people answer; without what names the question but the thread; and with a confirmation's subject.
+    let whole = house.reply_text(&question, "ab@nord.example", answer, "X-Nothing: here");
+    let thread = house.reply_text(&question, "ab@nord.example", "It comes by lorry.", "X-Nothing: here");
+    let thread = thread.replace(&question.reply_to(), "orders@shop.example");
+    let thread = thread.lines().filter(|line| !line.starts_with('>')).collect::<Vec<_>>().join("\r\n");
+    let subject = house.reply_text(&question, "ab@nord.example", "On Monday, I hope.", "X-Nothing: here");
+    let subject = subject.replace("Subject: Re: ", "Subject: Confirmation ");
+    for (raw, words) in [(whole, "as written"), (thread, "by lorry"), (subject, "On Monday")] {
+        let record = house.feed(&raw);
+        assert_eq!(record.drawer, "acknowledgement", "{}", record.reason);
+        assert!(record.reason.starts_with("answers the question of T"), "{}", record.reason);
+        assert_eq!(record.order.as_ref().map(|order| order.as_str()), Some("4711"));
+        assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"], "no response is made of it");
+        let out = house.out();
+        assert_eq!(out.len(), 1, "{:?}", out.iter().map(|one| (&one.to, &one.mail.subject)).collect::<Vec<_>>());
+        assert_eq!(out[0].to, ["ben@shop.example"], "who asked");
+        let text = out[0].mail.text.clone().unwrap();
+        assert!(text.contains(words) && text.contains("APPROVE") && text.contains("110.00"), "{text}");
+        assert!(!text.contains("when exactly does line 10"), "what was quoted is not the answer: {text}");
+        house.reply(&out[0], "ben@shop.example", "APPROVE 10 and also");
+        house.out();
+    }
+    let question = house.transmissions("4711").into_iter().find(|one| one.kind == Kind::Question).unwrap();
+    assert_eq!(question.status, TransmissionStatus::Confirmed, "it was answered");
+    // The question is still anna's, too, and the last answer's mail is good for a decision.
+    house.reply(&anna, "anna@shop.example", "APPROVE 10");
+    let partly = house.out_to("anna@shop.example");
+    house.reply(&partly, "anna@shop.example", "ASK and line 20?");
+    let question = house.out().into_iter().find(|one| one.to == ["ab@nord.example"]).unwrap();
+    house.reply(&question, "ab@nord.example", "That one, too.");
+    let told = house.out_to("anna@shop.example");
+    house.reply(&told, "anna@shop.example", "APPROVE REST");
+    assert_eq!(house.statuses("4711"), ["CLOSED"]);
+    house.out();
+    // Late words are still read by who asked, and ask for nothing.
+    house.reply(&question, "ab@nord.example", "By the way, thank you.");
+    let late = house.out_to("anna@shop.example");
+    let text = late.mail.text.clone().unwrap();
+    assert!(text.contains("By the way") && !text.contains("APPROVE"), "{text}");
+    assert!(late.mail.reply_to.is_empty(), "nothing is asked");
+}
+
+/// Whoever answers a question with a new response must be heard as such, and nobody may speak for the partner.
+#[test]
+fn an_answer_to_a_question_may_be_a_response_and_is_the_partners_alone() {
+    let strict = house::CONFIG.replace("response_trust = \"off\"", "response_trust = \"require\"");
+    let house = House::with(&strict);
+    let proof = PROOF.replace("DOMAIN", "nord.example");
+    house.order("4711");
+    house.feed(&format!("{proof}\n{}", house.confirmation("nord", "4711", DEAR, "")));
+    let anna = house.out().into_iter().find(|one| one.to == ["anna@shop.example"]).unwrap();
+    house.reply(&anna, "anna@shop.example", "ASK why?");
+    let question = house.out().into_iter().find(|one| one.to == ["ab@nord.example"]).unwrap();
+    let kinds = house.kinds("4711");
+    let words = "It is dear this year.";
+    let cases = [
+        ("ab@nord.example", "X-Nothing: here", "stranger"),
+        ("eve@evil.example", PROOF, "stranger"),
+        ("anna@shop.example", PROOF, "stranger"),
+        ("ab@nord.example", &format!("{PROOF}\nAuto-Submitted: auto-generated"), "auto-reply"),
+        ("ab@nord.example", &format!("{PROOF}\nAuto-Submitted: auto-replied"), "auto-reply"),
+    ];
+    for (from, proof, drawer) in cases {
+        let record = house.reply_with(&question, from, words, proof);
+        assert_eq!(record.drawer, drawer, "{from} {proof}: {}", record.reason);
+        assert!(house.out().is_empty(), "{from} {proof}: nobody hears of it");
+    }
+    // Another partner's mail is never the answer.
+    let record = house.reply(&question, "ab@ost.example", words);
+    assert_ne!(record.drawer, "acknowledgement", "{}", record.reason);
+    assert!(to(&house.out(), "anna@shop.example").is_empty());
+    assert_eq!((house.kinds("4711"), house.statuses("4711").len()), (kinds, 1));
+    // The old confirmation below says nothing new; a new one counts.
+    let response = |price: &str| {
+        format!(
+            "Your order 4711\nDate 2026-11-23\n\nLines\n10 B1 8 {price} 2026-12-21 ok\n20 B2 5 {} 2026-12-21 ok\nEnd",
+            if price == "100.00" { "12.50" } else { "14.50" }
+        )
+    };
+    let of_a_confirmation = |words: &str| {
+        let raw = house.reply_text(&question, "ab@nord.example", words, PROOF);
+        let raw = raw.replace("Subject: Re: ", "Subject: Confirmation ").replace("DOMAIN", "nord.example");
+        house.feed(&raw)
+    };
+    let same = of_a_confirmation(&format!("As we wrote:\n\n{}", response("110.00")));
+    assert_eq!(same.drawer, "acknowledgement", "{}", same.reason);
+    assert!(house.out_to("anna@shop.example").mail.text.unwrap().contains("As we wrote"));
+    assert_eq!(house.statuses("4711"), ["NOT_CHECKED_DO_APPROVE"]);
+    let new = of_a_confirmation(&response("100.00"));
+    assert_eq!(new.drawer, "response", "{}", new.reason);
+    assert_eq!(house.statuses("4711"), ["FAILED", "CLOSED"]);
+}
+
 /// What an approver can ask for besides yes and no must happen and be confirmed.
 #[test]
 fn ask_hold_delegate_status_and_help() {

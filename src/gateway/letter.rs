@@ -33,6 +33,7 @@ pub(super) fn purpose(kind: Kind) -> Option<&'static str> {
         Kind::ConfirmResponse => Some("decision"),
         Kind::RequestNewResponse => Some("correction"),
         Kind::SendOrderRecall => Some("recall"),
+        Kind::Question => Some("question"),
         _ => None,
     }
 }
@@ -199,7 +200,7 @@ impl LetterWriter<'_> {
             })
             .map_err(|diagnostic| diagnostic.to_string())?;
         let references = self.thread(dossier, fresh.as_ref(), owed);
-        let replied = answers_a_mail(owed.kind);
+        let replied = answers_a_mail(owed);
         let sending = Sending {
             id,
             kind: owed.kind,
@@ -272,8 +273,8 @@ impl LetterWriter<'_> {
 
     /// References, oldest first: the mail that is answered, or the order's own thread.
     fn thread(&self, dossier: &Dossier, fresh: Option<&Fresh>, owed: &Owed) -> Vec<String> {
-        let partner_thread = matches!(owed.kind, Kind::RequestNewResponse | Kind::Receipt)
-            || matches!(owed.about, About::Reminder { of_kind: Kind::RequestNewResponse, .. });
+        let partner_thread =
+            answers_a_mail(owed) || matches!(owed.about, About::Reminder { of_kind: Kind::RequestNewResponse, .. });
         if let Some(fresh) = fresh.filter(|_| partner_thread)
             && let Some(id) = &fresh.message_id
         {
@@ -296,6 +297,7 @@ impl LetterWriter<'_> {
             (Kind::ConfirmResponse, _) => {
                 files.extend(fresh.and_then(Fresh::enclosed));
             }
+            (Kind::Receipt, _) if passes_on(owed) => files.extend(fresh.and_then(Fresh::enclosed)),
             (Kind::SendResponseInitial | Kind::SendResponseContinuous | Kind::CreateDocuments, Some(response)) => {
                 files.push(Enclosure {
                     name: format!("response-{}.json", response.id),
@@ -358,8 +360,13 @@ fn hands_on_the_token(owed: &Owed) -> bool {
 }
 
 /// RFC 3834: what answers a mail says so.
-fn answers_a_mail(kind: Kind) -> bool {
-    matches!(kind, Kind::RequestNewResponse | Kind::Receipt)
+fn answers_a_mail(owed: &Owed) -> bool {
+    matches!(owed.kind, Kind::RequestNewResponse | Kind::Receipt) && !passes_on(owed)
+}
+
+/// The mail that it is about came from somebody else than its reader.
+fn passes_on(owed: &Owed) -> bool {
+    matches!(&owed.about, About::Receipt(receipt) if receipt.outcome == Outcome::PartnerAnswered)
 }
 
 /// The response for the channel's machines: what was announced. A position is a line of it.

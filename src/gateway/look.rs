@@ -296,6 +296,11 @@ impl Gateway {
         if let Some(why) = read.waits {
             return Ok(Finding::new(super::link::DRAWER, why));
         }
+        if let Some(question) = question
+            && let Some(finding) = self.words_to_a_question(mail, partner, question, &read.reading)?
+        {
+            return Ok(finding);
+        }
         let mut finding = self.sort_reading(id, mail, partner, read.reading, asked_order, answers)?;
         finding.linked = record.map(|record| record.linked).unwrap_or_default();
         for (linked, bytes) in read.fetched {

@@ -5,6 +5,7 @@
 
 mod again;
 mod answers;
+mod asked;
 pub mod control;
 mod crew;
 mod decide;

@@ -289,6 +289,17 @@ impl Message {
             _ => None,
         }
     }
+
+    /// The same values, wherever they stand.
+    pub fn says_the_same(&self, other: &Message) -> bool {
+        let same_values = |one: &BTreeMap<Field, Said>, other: &BTreeMap<Field, Said>| {
+            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.0 == b.0 && a.1.value == b.1.value)
+        };
+        self.response_type == other.response_type
+            && self.lines.len() == other.lines.len()
+            && same_values(&self.fields, &other.fields)
+            && self.lines.iter().zip(&other.lines).all(|(one, other)| same_values(one, other))
+    }
 }
 
 impl Said {

@@ -102,7 +102,7 @@ pub enum AlarmNews {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
     pub outcome: Outcome,
-    /// Each line of the reply and how it was read; shown when it was not clear.
+    /// Each line of the reply and how it was read; shown when it was not clear. A partner's answer is read by nobody.
     pub lines: Vec<(String, String)>,
     /// Lines approved, declined and still open; a receipt with open lines carries a new token.
     pub approved: Vec<u32>,
@@ -140,6 +140,8 @@ pub enum Outcome {
     RecallAnswered,
     /// UNDO of a decline in its hold time.
     Undone,
+    /// The partner answered an ASK: `lines` are the partner's words.
+    PartnerAnswered,
 }
 
 /// Puts what is owed into words and MIME. The process calls it before it walks the row that owes: when

@@ -232,6 +232,9 @@ pub struct Course {
     /// Alarms that stand for it.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub alarms: BTreeSet<AlarmKind>,
+    /// Questions to the partner (ASK), and who asked each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked: BTreeMap<TransmissionId, String>,
 }
 
 /// A place in turn: the partner's own date (else the day it arrived), then arrival, then number.

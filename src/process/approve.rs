@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::input::{Command, Decision, DecisionKind, Refused, Scope, Verb};
+use super::input::{Command, Decision, DecisionKind, QuestionAnswered, Refused, Scope, Verb};
 use super::run::Run;
 use super::said::same_product;
 use super::table::{Answer, row_of};
@@ -363,7 +363,63 @@ fn ask_partner(run: &mut Run<'_, '_>, id: ResponseId, by: &str, text: &str) {
     let about = About::Question { by: by.to_string(), text: text.chars().take(2_000).collect() };
     let owed = run.owed(TransmissionKind::Question, Recipient::Partner(partner), Some(id), about);
     run.audit(by, "asked the partner", id.to_string(), text);
+    if let Some(response) = run.touch(id) {
+        response.course.asked.insert(owed.id, by.to_string());
+    }
     run.courtesy(owed);
+}
+
+/// The partner's words go to whoever asked, with the question as it stands now: they decide nothing.
+pub fn partner_answered(run: &mut Run<'_, '_>, answered: QuestionAnswered) {
+    let QuestionAnswered { question, response: id, partner, by, words } = answered;
+    run.by.clone_from(&by);
+    let Some(response) = run.response(id) else {
+        return run.refuse(Refused::Unknown(format!("order {} has no response {id}", run.dossier.number)));
+    };
+    if response.partner != partner {
+        return run.refuse(Refused::NotAllowed(format!("{partner} was not asked about {id}")));
+    }
+    let approval = response.approval.as_ref();
+    let asked = response.course.asked.get(&question).cloned();
+    // A question from before it was kept who asks: all who may decide should hear of it.
+    let all = || approval.map(|approval| approval.approvers.clone()).unwrap_or_default();
+    let readers = asked.map_or_else(all, |asked| vec![asked]);
+    let stands = response.status == Status::NotCheckedDoApprove && !is_settled(response);
+    let open = |reader: &String| -> Vec<u32> {
+        let may_decide = |approval: &&Approval| {
+            stands && !approval.on_hold && approval.approvers.iter().any(|known| known.eq_ignore_ascii_case(reader))
+        };
+        let lines = approval.filter(may_decide).map(|approval| &approval.lines);
+        lines.into_iter().flatten().filter(|(_, line)| **line == LineDecision::Open).map(|(p, _)| *p).collect()
+    };
+    let receipts: Vec<(String, Receipt)> = readers
+        .into_iter()
+        .map(|reader| {
+            let receipt = Receipt {
+                outcome: Understood::PartnerAnswered,
+                lines: words.iter().map(|line| (line.clone(), String::new())).collect(),
+                approved: Vec::new(),
+                declined: Vec::new(),
+                open: open(&reader),
+                detail: None,
+            };
+            (reader, receipt)
+        })
+        .collect();
+    run.confirm_transmission(Some(question));
+    let text: String = words.join(" / ").chars().take(2_000).collect();
+    run.audit(&by, "answered the question", id.to_string(), text.clone());
+    if let Some(approval) = run.touch(id).and_then(|response| response.approval.as_mut())
+        && approval.comments.len() < COMMENTS_MAX
+        && !text.is_empty()
+    {
+        approval.comments.push(format!("{by}: {text}"));
+    }
+    for (reader, receipt) in receipts {
+        let to = Recipient::Address(reader);
+        let owed = run.owed(TransmissionKind::Receipt, to, Some(id), About::Receipt(receipt));
+        run.courtesy(owed);
+    }
 }
 
 /// Another address may decide too, and is asked at once.

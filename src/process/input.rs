@@ -51,6 +51,8 @@ pub enum Input {
         answer: RecallAnswer,
         by: String,
     },
+    /// A partner answered the question of an approver (ASK) in words that are no response.
+    QuestionAnswered(QuestionAnswered),
     Person(Person),
     /// The mapping reads as usual again, or was mended: what was held because of it goes on, with what was read anew.
     HoldOver {
@@ -156,6 +158,18 @@ pub enum Scope {
 pub enum RecallAnswer {
     Recalled,
     TooLate,
+}
+
+/// A partner's words to an approver's question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuestionAnswered {
+    /// The QUESTION that asked.
+    pub question: TransmissionId,
+    pub response: ResponseId,
+    pub partner: PartnerId,
+    /// The address that wrote.
+    pub by: String,
+    pub words: Vec<String>,
 }
 
 /// Something a person does in shell or console.

@@ -31,8 +31,8 @@ mod validate;
 mod wait;
 
 pub use input::{
-    AlarmChange, Command, Decision, DecisionKind, Input, Outcome, Person, PersonAction, RecallAnswer, Received,
-    Refused, Reread, Scope, Verb, World,
+    AlarmChange, Command, Decision, DecisionKind, Input, Outcome, Person, PersonAction, QuestionAnswered, RecallAnswer,
+    Received, Refused, Reread, Scope, Verb, World,
 };
 pub use merge::Joined;
 pub use said::NUMBER_MAX;

@@ -73,15 +73,7 @@ fn says_the_same(dossier: &Dossier, partner: &crate::model::PartnerId, message: 
     let stands = !matches!(latest.status, Status::Failed | Status::CopiedForManualEdit)
         && (revision == latest.course.order_revision || !latest.status.is_end());
     let read = latest.course.read_faults.is_empty() && (message.state().is_some() || !message.lines.is_empty());
-    let same_values = |one: &BTreeMap<Field, Said>, other: &BTreeMap<Field, Said>| {
-        one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.0 == b.0 && a.1.value == b.1.value)
-    };
-    let theirs = &latest.message;
-    let same = theirs.lines.len() == message.lines.len()
-        && theirs.response_type == message.response_type
-        && same_values(&theirs.fields, &message.fields)
-        && theirs.lines.iter().zip(&message.lines).all(|(one, other)| same_values(one, other));
-    (stands && read && same).then_some(latest.id)
+    (stands && read && latest.message.says_the_same(message)).then_some(latest.id)
 }
 
 /// What a response speaks of, to be compared with another one of the partner.

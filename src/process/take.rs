@@ -36,6 +36,7 @@ pub fn take(run: &mut Run<'_, '_>, input: Input) {
         Input::ResponseReceived(received) => receive::receive(run, *received),
         Input::Decision(decision) => approve::decide(run, decision),
         Input::RecallAnswer { recall, partner, answer, by } => recall::answered(run, recall, &partner, answer, &by),
+        Input::QuestionAnswered(answered) => approve::partner_answered(run, answered),
         Input::Person(what) => person::act(run, what),
         Input::Timer => wait::timer(run),
         Input::Bounced { transmission, reason } => bounced(run, transmission, &reason),

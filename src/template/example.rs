@@ -162,6 +162,8 @@ fn receipts() -> Vec<Example> {
             declined(),
         ),
         ("undone", receipt(O::Undone, &[], &[], &[20, 30, 40], None), deviating()),
+        ("partner_answered", receipt(O::PartnerAnswered, &[], &[], &[20, 30, 40], None), deviating()),
+        ("partner_answered_late", receipt(O::PartnerAnswered, &[], &[], &[], None), declined()),
     ];
     let build = |(name, about, dossier)| {
         let address = if name == "recall_answered" { "orders@nordwind.example" } else { "anna@nordlicht.example" };

@@ -146,7 +146,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("recall.positions[].quantity",  "how much is recalled (| quantity(unit))", RECALL),
     ("recall.positions[].unit",      "the unit", RECALL),
     ("recall.positions[].why[]",     "the deviations that were declined, in words", RECALL),
-    ("receipt.outcome",              "decided, partly, already_decided, no_longer_asked, not_understood, comment, asked, on_hold, delegated, status, help, recall_answered, undone", RECEIPT),
+    ("receipt.outcome",              "decided, partly, already_decided, no_longer_asked, not_understood, comment, asked, on_hold, delegated, status, help, recall_answered, undone, partner_answered", RECEIPT),
     ("receipt.lines[].said",         "a line of the reply", RECEIPT),
     ("receipt.lines[].read_as",      "how it was read", RECEIPT),
     ("receipt.approved[]",           "line numbers approved", RECEIPT),
