@@ -278,6 +278,86 @@ fn the_fill_in_block_comes_back_as_people_send_it() {
     }
 }
 
+/// Words in answer to a request must not wait behind it, unseen; the partner is asked again, but not for ever, and an
+/// answer that can be read still counts.
+#[test]
+fn free_words_in_answer_to_a_request_are_no_dead_end() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", FAULTY);
+    let first = house.out_to("ab@nord.example");
+    let mut last = None;
+    // In words; with the subject of a confirmation, so that the mapping looks for what is not there; and by the thread.
+    let unread: [(&str, fn(&str, &Out) -> String); 2] = [
+        ("Position 10: 8 pieces, please.", |raw, _| raw.to_string()),
+        ("I said 8 pieces!", |raw, request| {
+            let raw = raw
+                .replace("Subject: Re: ", "Subject: Confirmation ")
+                .replace(&request.reply_to(), "orders@shop.example");
+            raw.lines().filter(|line| !line.starts_with('>')).collect::<Vec<_>>().join("\r\n")
+        }),
+    ];
+    for (words, mangle) in unread {
+        let request = last.as_ref().unwrap_or(&first);
+        let raw = house.reply_text(request, "ab@nord.example", words, "X-Nothing: here");
+        let record = house.feed(&mangle(&raw, request));
+        assert_eq!(record.drawer, "response", "{}", record.reason);
+        let statuses = house.statuses("4711");
+        let (newest, older) = statuses.split_last().unwrap();
+        assert!(*newest == "IN_EXTERNAL_PROCESSING" && older.iter().all(|one| *one == "FAILED"), "{statuses:?}");
+        let again = house.out_to("ab@nord.example");
+        let text = again.mail.text.clone().unwrap();
+        // What was wrong before is told again, with the form for it.
+        assert!(text.contains("Line 10") && text.contains("B1") && text.contains("#--- end"), "{words}: {text}");
+        assert!(text.contains("could not read") && !text.contains("order number"), "the order is known: {text}");
+        last = Some(again);
+    }
+    // The third such answer is a person's matter: no mail, but an alarm.
+    let record = house.reply(last.as_ref().unwrap(), "ab@nord.example", "What do you want?");
+    assert_eq!(record.drawer, "response", "{}", record.reason);
+    assert_eq!(house.statuses("4711"), ["FAILED", "FAILED", "FAILED", "NOT_CHECKED"]);
+    let out = house.out();
+    assert!(to(&out, "ab@nord.example").is_empty(), "no further request");
+    assert_eq!(to(&out, "ops@shop.example").len(), 1, "a person is told");
+    // Whatever request the form comes back from: it was asked for, and it says something.
+    let text = first.mail.text.clone().unwrap();
+    let block = &text[text.find("#---").unwrap()..text.find("#--- end").unwrap() + "#--- end".len()];
+    let filled = block.replace("qty = ?", "qty = 8").replace("qty = 9", "qty = 8");
+    let record = house.reply(&first, "ab@nord.example", &filled);
+    assert_eq!(record.mapping.as_deref(), Some("fill-in"), "{}", record.reason);
+    assert_eq!(house.statuses("4711").last(), Some(&"CLOSED"), "{:?}", house.statuses("4711"));
+    assert!(house.statuses("4711").iter().all(|one| *one != "WAIT_PENDING"));
+}
+
+/// A help desk of the partner that answers each of our requests must come to rest, and words in answer to an old request
+/// must not take a response from the approvers who look at it.
+#[test]
+fn words_that_were_not_asked_for_take_nobodys_place() {
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", FAULTY);
+    let mut last = house.out_to("ab@nord.example");
+    let mut requests = 1;
+    for round in 0..30 {
+        house.reply(&last, "ab@nord.example", &format!("Thank you, we have received your mail {round}."));
+        match house.out().into_iter().find(|one| one.to == ["ab@nord.example"]) {
+            Some(next) => (last, requests) = (next, requests + 1),
+            None => continue,
+        }
+    }
+    assert_eq!(requests, 3);
+    // What approvers look at stands, though the partner answers an older request in words.
+    let house = House::new();
+    house.order("4711");
+    house.confirm("nord", "4711", FAULTY);
+    let request = house.out_to("ab@nord.example");
+    house.confirm("nord", "4711", DEAR);
+    house.out();
+    house.reply(&request, "ab@nord.example", "Is that right now?");
+    assert_eq!(house.statuses("4711")[..2], ["FAILED", "NOT_CHECKED_DO_APPROVE"]);
+    assert!(to(&house.out(), "anna@shop.example").is_empty(), "the question is not taken back");
+}
+
 /// The usual answers are one click away: the mail that the link makes must be understood.
 #[test]
 fn mailto_choices_decide() {

@@ -127,7 +127,7 @@ pub struct Tolerances {
 pub struct Waits {
     /// Until the partner is reminded of REQUEST_NEW_RESPONSE. Default `2d`.
     pub request_reminder: Option<String>,
-    /// How many reminders before an alarm. Default 2.
+    /// How many reminders before an alarm; an answer in words that cannot be read is asked about again as often. Default 2.
     pub request_reminders: Option<u32>,
     /// Until an approver is reminded. Default `1d`.
     pub approval_reminder: Option<String>,

@@ -213,6 +213,9 @@ pub struct Course {
     pub type_fixed: bool,
     /// A person let it go ahead of its turn.
     pub released: bool,
+    /// It and so many answers to REQUEST_NEW_RESPONSE in a row before it said nothing of any line.
+    #[serde(skip_serializing_if = "none_of_them")]
+    pub unread_answers: u32,
     /// Older responses whose place it took.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<ResponseId>,
@@ -235,6 +238,10 @@ pub struct Course {
     /// Questions to the partner (ASK), and who asked each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub asked: BTreeMap<TransmissionId, String>,
+}
+
+fn none_of_them(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A place in turn: the partner's own date (else the day it arrived), then arrival, then number.

@@ -14,7 +14,11 @@ use crate::model::{About, Fault, Field, HeadState, Order, Recipient, Response, R
 pub fn examine(run: &mut Run<'_, '_>, id: ResponseId) {
     let Some(partner) = run.response(id).map(|response| response.partner.clone()) else { return };
     let settings = run.settings(&partner);
-    let told = settings.tell_partner && run.world.policies.partners.contains_key(&partner);
+    // Whoever does not answer in time is reminded so often; whoever answers nothing is asked no oftener.
+    let unread = run.response(id).map_or(0, |response| response.course.unread_answers);
+    let told = settings.tell_partner
+        && unread <= settings.request_reminders
+        && run.world.policies.partners.contains_key(&partner);
     let policies = run.world.policies;
     let Some(mut order) = run.dossier.order.take() else {
         let faults = run.response(id).map(|response| validate::without_order(response, policies)).unwrap_or_default();

@@ -12,7 +12,8 @@ use super::said::{SaidLine, Target, resolve, said_lines};
 use super::table::Answer;
 use super::{approve, recall, turn};
 use crate::model::{
-    Dossier, Fault, Field, HeadState, Line, Message, MessageKind, Response, ResponseId, Said, Settings, Status, Value,
+    Dossier, Fault, FaultCode, Field, HeadState, Line, Message, MessageKind, Response, ResponseId, Said, Settings,
+    Status, Value,
 };
 
 /// More lines than any real response has.
@@ -121,7 +122,13 @@ pub fn supersede(run: &mut Run<'_, '_>, id: ResponseId, answers: Option<Response
     let stuck = |r: &Response| {
         matches!(r.status, Status::NotChecked | Status::InExternalProcessing | Status::NotCheckedDoApprove)
     };
-    let answered = answers.filter(|answered| says_something && others().any(|r| r.id == *answered && stuck(r)));
+    // Words that name no line answer our request, too: behind it nobody would see them. What approvers look at and what
+    // was not asked for stands in spite of them.
+    let answers_all = |r: &Response| {
+        says_something || r.status == Status::InExternalProcessing || (stuck(r) && r.course.unread_answers > 0)
+    };
+    let answered = answers.map(|asked| asked_last(run.dossier, asked));
+    let answered = answered.filter(|answered| others().any(|r| r.id == *answered && stuck(r) && answers_all(r)));
     let is_newer = |r: &Response| turn::turn(r) < turn::turn(newer) || Some(r.id) == answered;
     let covered = |r: &Response| is_newer(r) && reach.covers(&Reach::of(run.dossier, r, &settings));
     let mut gone: Vec<ResponseId> =
@@ -134,6 +141,8 @@ pub fn supersede(run: &mut Run<'_, '_>, id: ResponseId, answers: Option<Response
     let first = others().filter(|r| gone.contains(&r.id)).min_by_key(|r| turn::place(run.dossier, r));
     let inherited = first.map(|first| turn::place(run.dossier, first));
     let taken = answered.map(|answered| lines_not_named(run.dossier, answered, &reach, &settings)).unwrap_or_default();
+    let unread = answered.and_then(|answered| run.response(answered)).filter(|_| !says_something);
+    let unread = unread.map(|older| (older.course.unread_answers.saturating_add(1), faults_of_head(older)));
     if let Some(newer) = run.touch(id) {
         if let Some((response_type, turn)) = inherited {
             newer.response_type = response_type;
@@ -148,6 +157,10 @@ pub fn supersede(run: &mut Run<'_, '_>, id: ResponseId, answers: Option<Response
             .course
             .read_faults
             .extend(faults.into_iter().map(|(line, fault)| Fault { line: Some(own + line), ..fault }));
+        if let Some((count, faults)) = unread {
+            newer.course.unread_answers = count;
+            unreadable(&mut newer.course.read_faults, faults);
+        }
     }
     for older in gone {
         let note = format!("by {id}");
@@ -159,6 +172,50 @@ pub fn supersede(run: &mut Run<'_, '_>, id: ResponseId, answers: Option<Response
     }
 }
 
+/// The response that stands for the one that was asked about: answers that said nothing took its place.
+fn asked_last(dossier: &Dossier, asked: ResponseId) -> ResponseId {
+    let mut last = asked;
+    for _ in 0..dossier.responses.len() {
+        let by = dossier.responses.get(&last).and_then(|response| response.superseded_by);
+        match by.filter(|by| dossier.responses.get(by).is_some_and(|newer| newer.course.unread_answers > 0)) {
+            Some(by) => last = by,
+            None => break,
+        }
+    }
+    last
+}
+
+/// What was wrong with the head, to be told once more; what is found anew by itself is not among it.
+fn faults_of_head(older: &Response) -> Vec<Fault> {
+    let read = older.course.read_faults.iter().filter(|fault| fault.line.is_none());
+    let currency = older.faults.iter().filter(|fault| fault.code == FaultCode::WrongCurrency);
+    read.chain(currency).cloned().collect()
+}
+
+/// An answer that said nothing is never sound, whatever was taken over for it. That it lacks a head is no fault of
+/// words: what they answer is known.
+fn unreadable(own: &mut Vec<Fault>, before: Vec<Fault>) {
+    let lacks = |fault: &Fault| fault.line.is_none() && fault.read.is_none() && fault.code != FaultCode::Unreadable;
+    own.retain(|fault| !lacks(fault));
+    if !own.iter().any(|fault| fault.code == FaultCode::Unreadable) {
+        own.push(Fault {
+            code: FaultCode::Unreadable,
+            message: "it says of no line what is confirmed, and not of all either".into(),
+            position: None,
+            line: None,
+            field: None,
+            read: None,
+            needed: None,
+            place: None,
+        });
+    }
+    for fault in before {
+        if !own.iter().any(|known| (known.code, known.field, known.line) == (fault.code, fault.field, None)) {
+            own.push(fault);
+        }
+    }
+}
+
 type TakenOver = (Vec<BTreeMap<Field, Said>>, Vec<(usize, Fault)>);
 
 /// The older response's lines that an answer in part leaves as they were, marked so; and what could not be
@@ -166,11 +223,12 @@ type TakenOver = (Vec<BTreeMap<Field, Said>>, Vec<(usize, Fault)>);
 fn lines_not_named(dossier: &Dossier, older: ResponseId, reach: &Reach, settings: &Settings) -> TakenOver {
     let (mut lines, mut faults) = (Vec::new(), Vec::new());
     let Some(older) = dossier.responses.get(&older).filter(|_| !reach.all) else { return (lines, faults) };
+    let names_some = !reach.keys.is_empty();
     let date = older.message.fields.get(&Field::DeliveryDate);
     let all = older.message.lines.iter().chain(&older.course.taken_over);
     for (said, values) in said_lines(older).zip(all) {
         let keys = keys(dossier, older, &said, settings);
-        if keys.is_empty() || keys.iter().any(|key| reach.keys.contains(key)) {
+        if names_some && (keys.is_empty() || keys.iter().any(|key| reach.keys.contains(key))) {
             continue;
         }
         let mark = |said: &Said| Said { filled: Some(older.id.to_string()), ..said.clone() };
