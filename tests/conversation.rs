@@ -288,7 +288,8 @@ fn free_words_in_answer_to_a_request_are_no_dead_end() {
     let first = house.out_to("ab@nord.example");
     let mut last = None;
     // In words; with the subject of a confirmation, so that the mapping looks for what is not there; and by the thread.
-    let unread: [(&str, fn(&str, &Out) -> String); 2] = [
+    type Mangle = fn(&str, &Out) -> String;
+    let unread: [(&str, Mangle); 2] = [
         ("Position 10: 8 pieces, please.", |raw, _| raw.to_string()),
         ("I said 8 pieces!", |raw, request| {
             let raw = raw
