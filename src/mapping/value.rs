@@ -81,9 +81,22 @@ impl Formats {
                 break;
             }
         }
-        for word in after.split_whitespace() {
+        let mut behind = after.split_whitespace().peekable();
+        while let Some(word) = behind.next() {
+            // `EUR*`: the sign of a footnote.
+            let word = if word.starts_with('*') { word } else { word.trim_end_matches('*') };
+            if words::is_net(word) || word == "+" && behind.peek().is_some_and(|next| words::is_net(next)) {
+                continue;
+            }
             if words::is_currency_sign(word) && currency.is_none() {
                 currency = words::currency(word);
+            } else if let Some((sign, each)) = word.split_once('/').filter(|(sign, _)| words::is_currency_sign(sign)) {
+                // `EUR/Stk`; a price for a hundred is no price for one.
+                if currency.is_some() || unit.is_some() || !is_unit(each) || words::is_many(each) {
+                    return Err(format!("`{word}` stands behind the number"));
+                }
+                currency = words::currency(sign);
+                unit = Some(each.to_string());
             } else if unit.is_none() && is_unit(word) {
                 unit = Some(word.to_string());
             } else {
@@ -445,6 +458,13 @@ mod tests {
             (&german, "€1.234,00", "1234"),
             (&german, "12345,6", "12345.6"),
             (&german, "0", "0"),
+            (&german, "1.012,75 EUR/ud.", "1012.75"),
+            (&german, "1.012,75 EUR neto", "1012.75"),
+            (&german, "1.012,75 EUR*", "1012.75"),
+            (&german, "1.012,75 EUR + IVA", "1012.75"),
+            (&german, "12,5 m²", "12.5"),
+            (&german, "12,50 EUR zzgl. MwSt.", "12.5"),
+            (&german, "50 uds. (oferta)", "50"),
         ] {
             assert_eq!(formats.number(text).map(|n| n.value.to_string()), Ok(value.to_string()), "{text}");
         }
@@ -462,6 +482,15 @@ mod tests {
             (&german, "1.000 000"),
             (&german, "12345.678,00"),
             (&german, "4711-A"),
+            (&german, "12,50 EUR/100"),
+            (&german, "12,50 EUR/Tausend"),
+            (&german, "12,50 EUR per 100"),
+            (&german, "50 uds. (2 cajas)"),
+            (&german, "10 Stk storniert"),
+            (&german, "10 + 2"),
+            (&german, "10+"),
+            (&german, "10*"),
+            (&german, "12,50 EUR zzgl. Zuschlag"),
         ] {
             assert!(formats.number(text).is_err(), "{text} {:?}", formats.number(text));
         }
@@ -469,6 +498,7 @@ mod tests {
         assert_eq!(Formats::default().number("1250").unwrap().value, Decimal::from(1250));
         assert_eq!(german.number("10 Stk").unwrap().unit.as_deref(), Some("Stk"));
         assert_eq!(german.number("10,00 €").unwrap().currency, Some("EUR"));
+        assert_eq!(german.number("10,00 USD/pc").unwrap().currency, Some("USD"));
     }
 
     /// A date that cannot be read must be a fault, not another date.

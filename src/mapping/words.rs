@@ -217,6 +217,49 @@ pub fn is_currency_sign(word: &str) -> bool {
     currency(word).is_some() || matches!(word.trim_end_matches('.').to_lowercase().as_str(), "kr" | "kr:")
 }
 
+/// Whether a word behind a price or quantity changes nothing of it: net of tax, an offer.
+pub fn is_net(word: &str) -> bool {
+    const NET: &[&str] = &[
+        "net",
+        "nett",
+        "netto",
+        "neto",
+        "ht",
+        "h.t",
+        "mwst",
+        "ust",
+        "vat",
+        "iva",
+        "tva",
+        "btw",
+        "moms",
+        "mva",
+        "alv",
+        "angebot",
+        "aktion",
+        "offer",
+        "oferta",
+        "offerta",
+        "offre",
+        "promo",
+        "aanbieding",
+        "actie",
+        "tilbud",
+    ];
+    let bare = word.strip_prefix('(').and_then(|word| word.strip_suffix(')')).unwrap_or(word);
+    NET.contains(&bare.trim_end_matches('.').to_lowercase().as_str())
+}
+
+/// Whether a word counts many: what follows the slash of a price for a hundred.
+pub fn is_many(word: &str) -> bool {
+    const MANY: &[&str] = &[
+        "hundert", "tausend", "tsd", "hundred", "thousand", "cent", "cento", "mille", "cien", "ciento", "mil",
+        "honderd", "duizend", "hundra", "tusen", "hundre", "hundrede", "tusind", "sata", "tuhat", "sto", "tysiąc",
+    ];
+    word.chars().any(|c| c.is_ascii_digit())
+        || MANY.contains(&word.trim_end_matches(['.', '%']).to_lowercase().as_str())
+}
+
 /// The words of a text with the byte each begins at.
 pub fn offsets(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();

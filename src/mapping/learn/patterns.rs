@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::super::agreement::similar;
+use super::super::value::Formats;
 use super::super::words;
 use super::case::says;
 use super::draft::{Draft, Patterns};
@@ -71,12 +72,14 @@ pub fn draft(base: &Draft, views: &Views<'_>) -> Option<Draft> {
     let alike: Vec<&Row<'_>> =
         rows.iter().filter(|row| row.fields.iter().map(|(_, field)| *field).eq(shape.iter().copied())).collect();
     let line = pattern(&shape, &alike)?;
-    let more = more(base, &shape, &rows);
+    let more = more(base, &shape, &rows, views);
     if !says_quantity(&shape) && !more.iter().any(|pattern| pattern.contains("<quantity_confirmed>")) {
         return None;
     }
-    let lines = Patterns { line, more, end: None };
-    Some(Draft { lines: Some(lines), ..base.clone() })
+    let mut draft = base.clone();
+    draft.proof.units.extend(units(formats, &more, &rows));
+    draft.lines = Some(Patterns { line, more, end: None });
+    Some(draft)
 }
 
 /// A word without what stands around it in prose.
@@ -156,12 +159,74 @@ fn pattern(shape: &[Field], rows: &[&Row<'_>]) -> Option<String> {
             out.push_str(&between(rows, index)?);
         }
     }
-    out.push_str(r"(?:\W|$)");
+    // A number or date ends where no further sign or digit of one follows, never within it.
+    out.push_str(match shape.last() {
+        Some(Field::PriceNet | Field::QuantityConfirmed | Field::ConfirmedDate) => r"(?:[.,;:)]*(?:\s|$)|[^\w.,'’/-])",
+        _ => r"(?:\W|$)",
+    });
     Some(out)
 }
 
+/// The whole phrase behind a label as the value: what in it is no number or date must be a fault. A pattern of
+/// what a number looks like would end at its decimal comma, or find nothing, as soon as further words follow.
+const PHRASE: &str = r"(?:\([^()]*\)|[^\s)])(?:\([^()]*\)|[^)])*?";
+
+/// The pattern of a number or date behind its label. Of the joints that could stand between the two, the one by
+/// which the fewest words of the samples (a footer that begins like the label) are taken for a value.
+fn phrase(formats: &Formats, field: Field, label: &str, views: &Views<'_>) -> String {
+    let value = match field {
+        // A comma is part of it.
+        Field::ConfirmedDate => format!(r"\pL+\.? \d{{1,2}}, \d{{4}}|{PHRASE}"),
+        _ => PHRASE.to_string(),
+    };
+    let reads = |text: &str| {
+        formats.is_empty(text)
+            || if field == Field::ConfirmedDate { formats.date(text).is_ok() } else { formats.number(text).is_ok() }
+    };
+    let made = [r"[\s:=]+", r"\s*[:=]\s*", r"\s+"]
+        .map(|joint| format!(r"{label}{joint}(?<{}>{value})\.?(?:\s{{2,}}|[,;](?:\s|$)|\)|\s*$)", field.name()));
+    let wrong = |pattern: &String| {
+        let Ok(regex) = regex::Regex::new(pattern) else { return (usize::MAX, usize::MAX) };
+        let (mut wrong, mut right) = (0, 0);
+        for (case, _, view) in &views.all {
+            let first = anchors(case, view).first().map_or(view.rows.len(), |hit| hit.0);
+            for row in first..view.rows.len() {
+                let found = regex.captures(view.row_text(row));
+                if let Some(found) = found.as_ref().and_then(|found| found.name(field.name())) {
+                    *(if reads(found.as_str()) { &mut right } else { &mut wrong }) += 1;
+                }
+            }
+        }
+        (wrong, usize::MAX - right)
+    };
+    let [any, ..] = &made;
+    made.iter().min_by_key(|pattern| wrong(pattern)).unwrap_or(any).clone()
+}
+
+/// The words behind the quantities, with the unit of the order that each stands for.
+fn units(formats: &Formats, patterns: &[String], rows: &[Row<'_>]) -> BTreeMap<String, String> {
+    let mut units = BTreeMap::new();
+    let group = Field::QuantityConfirmed.name();
+    let quantities: Vec<regex::Regex> = patterns
+        .iter()
+        .filter(|pattern| pattern.contains(&format!("<{group}>")))
+        .filter_map(|pattern| regex::Regex::new(pattern).ok())
+        .collect();
+    for row in rows {
+        let Some(ordered) = &row.position.unit else { continue };
+        for (regex, text) in quantities.iter().flat_map(|regex| row.below.iter().map(move |text| (regex, text))) {
+            let said = regex.captures(text).and_then(|found| formats.number(found.name(group)?.as_str()).ok());
+            let unit = said.and_then(|number| number.unit);
+            if let Some(unit) = unit.filter(|unit| words::plain(unit) != words::plain(ordered)) {
+                units.entry(unit).or_insert_with(|| ordered.clone());
+            }
+        }
+    }
+    units
+}
+
 /// Labels on the rows below, for what the row itself does not say.
-fn more(base: &Draft, shape: &[Field], rows: &[Row<'_>]) -> Vec<String> {
+fn more(base: &Draft, shape: &[Field], rows: &[Row<'_>], views: &Views<'_>) -> Vec<String> {
     let formats = &base.proved.formats;
     let mut patterns = Vec::new();
     for field in [Field::SupplierSku, Field::QuantityConfirmed, Field::PriceNet, Field::ConfirmedDate, Field::Status] {
@@ -183,21 +248,14 @@ fn more(base: &Draft, shape: &[Field], rows: &[Row<'_>]) -> Vec<String> {
         let best =
             counts.into_iter().max_by_key(|(label, count)| (*count, usize::MAX - label.split_whitespace().count()));
         let Some((label, _)) = best.filter(|(_, count)| count * 2 > rows.len()) else { continue };
-        let value = match field {
-            Field::Status => r"\S[^,;()]*?",
-            Field::ConfirmedDate => r"\d[\d./-]*\d|\d+\.? \pL+\.? \d{4}",
-            field => word(field),
-        };
-        // A unit or a currency may stand behind a number.
-        let behind = match field {
-            Field::QuantityConfirmed | Field::PriceNet => r"(?:\s+[\pL\p{Sc}]+\.?)?",
-            _ => "",
-        };
-        patterns.push(format!(
-            r"{}\W*\s(?<{}>{value}){behind}(?:\s{{2,}}|[,;()]|\s*$)",
-            regex::escape(&label).replace(' ', r"\s+"),
-            field.name()
-        ));
+        let label = regex::escape(&label).replace(' ', r"\s+");
+        patterns.push(match field {
+            Field::Status => format!(r"{label}\W*\s(?<status>\S[^,;()]*?)(?:\s{{2,}}|[,;()]|\s*$)"),
+            Field::SupplierSku => {
+                format!(r"{label}\W*\s(?<supplier_sku>{})(?:\s{{2,}}|[,;()]|\s*$)", word(field))
+            }
+            field => phrase(formats, field, &label, views),
+        });
     }
     patterns
 }
