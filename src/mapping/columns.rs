@@ -12,6 +12,7 @@ use super::rule::{CellLine, Column, Mapping, Pattern, TableRule};
 use super::select;
 use super::view::{Folded, View};
 use super::words;
+use crate::model::message::FieldType;
 use crate::model::{Field, Place, Said, Schedule, Value};
 
 /// A line under construction.
@@ -46,7 +47,24 @@ pub fn line(
             continue;
         };
         match reads(mapping, column, &words) {
-            Ok(Some((fragment, read))) => extra.take(mapping, column.field, &column.rule, fragment, read, &mut line),
+            Ok(Some((fragment, read))) => {
+                let scheduled = rule.schedule.as_ref().is_some_and(|pattern| pattern.regex.is_match(&record.text));
+                let other = at.and_then(|at| record.cells.get(at)).filter(|_| !scheduled);
+                // Among words, a piece of a sentence that stands by chance below a head is no value.
+                let alone = |text: &str| {
+                    view.has_cells()
+                        || record.text.lines().flat_map(|row| row.split("  ")).any(|own| own.trim() == text)
+                };
+                match other.and_then(|cell| another(mapping, column, cell, &read, alone)) {
+                    Some(other) => {
+                        let reason = format!("`{}` stands in the cell, too", other.text);
+                        let needed = "one value, or `line` or `schedule` to say which one it is".to_string();
+                        let unread = Unread { reason, needed };
+                        faults.invalid(column.field, Some(number), &column.rule, &fragment, unread);
+                    }
+                    None => extra.take(mapping, column.field, &column.rule, fragment, read, &mut line),
+                }
+            }
             Ok(None) if column.required == Some(true) => {
                 faults.missing(column.field, Some(number), &column.rule, record.whole(view));
             }
@@ -214,6 +232,29 @@ fn reads(mapping: &Mapping, column: &Column, fragments: &[Fragment]) -> Result<O
         }
     }
     wrong.map_or(Ok(None), |wrong| Err(Box::new(wrong)))
+}
+
+/// Another line of the cell that reads as another value of the field (`5` and below it `4`, a discount below a
+/// price): which of them counts is not ours to guess. Words, units and the same value again are none.
+fn another<'c>(
+    mapping: &Mapping,
+    column: &Column,
+    cell: &'c [Fragment],
+    read: &Read,
+    alone: impl Fn(&str) -> bool,
+) -> Option<&'c Fragment> {
+    let usual = matches!(column.line, CellLine::Usual) && column.find.is_none() && column.labels.is_empty();
+    if !usual || column.field == Field::Position {
+        return None;
+    }
+    let of = |text: &str| interpret(mapping, column.field, text).ok().flatten().map(|other| other.value);
+    let differs = |text: &str| match column.field.field_type() {
+        // A share of it is no value, but it changes one.
+        FieldType::Number => of(text.trim().trim_end_matches('%')).is_some_and(|other| other != read.value),
+        FieldType::Date => of(text).is_some_and(|other| other != read.value),
+        _ => false,
+    };
+    cell.iter().find(|fragment| differs(&fragment.text) && alone(fragment.text.trim()))
 }
 
 /// Several deliveries within the rows.

@@ -102,6 +102,61 @@ Ihr Nordwind-Team
     );
 }
 
+/// Half a delivery taken for the whole one, or a price without its discount: of two values in one cell none is
+/// taken silently.
+#[test]
+fn two_values_in_one_cell_are_a_fault() {
+    let table = |quantity: &str, price: &str, date: &str| {
+        format!(
+            "<p>Ihre Bestellung: 4711</p><table><tr><th>Pos</th><th>Menge</th><th>Preis</th><th>Termin</th></tr>\
+             <tr><td>10</td><td>{quantity}</td><td>{price}</td><td>{date}</td></tr></table>"
+        )
+    };
+    let columns = "[fields]\norder_number = { label = \"Ihre Bestellung\" }\n[table]\n[table.columns]\nposition = \"Pos\"\n\
+                   quantity_confirmed = \"Menge\"\nprice_net = \"Preis\"\nconfirmed_date = \"Termin\"\n";
+    let usual = with("html", columns);
+    for (quantity, price, date, fault) in [
+        (
+            "<p>5</p><p>4</p>",
+            "89,95",
+            "01.12.2026",
+            "`5` cannot be read as quantity_confirmed: `4` stands in the cell, too",
+        ),
+        ("25<br>15", "89,95", "01.12.2026", "`25` cannot be read as quantity_confirmed: `15` stands in the cell, too"),
+        ("5", "€ 89,95<br>-10%", "01.12.2026", "`€ 89,95` cannot be read as price_net: `-10%` stands in the cell, too"),
+        (
+            "5",
+            "89,95",
+            "01.12.2026<br>08.12.2026",
+            "`01.12.2026` cannot be read as confirmed_date: `08.12.2026` stands in the cell, too",
+        ),
+        (
+            "5</td><td>89,95</td><td></td></tr><tr><td></td><td>10",
+            "",
+            "",
+            "`5` cannot be read as quantity_confirmed: `10` stands",
+        ),
+    ] {
+        let read = read_html(&usual, &table(quantity, price, date));
+        assert!(read.contains(fault), "{quantity} {price} {date}: {read}");
+    }
+    for (quantity, price, date) in [
+        ("5<br>Stk", "89,95<br>EUR", "01.12.2026<br>fix"),
+        ("5 Stk<br>5", "EUR<br>89,95", "01.12.2026<br>1. Dezember 2026"),
+        ("5<br>-", "89,95<br>netto", "01.12.2026<br>"),
+    ] {
+        let read = read_html(&usual, &table(quantity, price, date));
+        let line = "quantity_confirmed=5 | ";
+        assert!(
+            read.contains(line) && read.contains("price_net=89.95 | confirmed_date=2026-12-01") && !read.contains("! "),
+            "{read}"
+        );
+    }
+    let first = with("html", &columns.replace("= \"Menge\"", "= { column = \"Menge\", line = 1 }"));
+    let read = read_html(&first, &table("5<br>4", "89,95", "01.12.2026"));
+    assert!(read.contains("quantity_confirmed=5 ") && !read.contains("! "), "{read}");
+}
+
 /// What cannot be read must be said with its place, all of it at once, and nothing guessed.
 #[test]
 fn faults_name_their_places() {
