@@ -44,6 +44,8 @@ pub struct Proof {
     pub price_number: Option<Decimal>,
     /// Partner's state words with what they mean; `None`: could not be proved.
     pub states: Vec<(String, Option<LineStatus>)>,
+    /// State words that stand where no rule reads them: the column's head (or the row), and the word.
+    pub unread: Vec<(String, String)>,
     /// Partner's unit -> the order's.
     pub units: BTreeMap<String, String>,
     pub backorder: Option<&'static str>,
@@ -59,6 +61,8 @@ struct Known<'g> {
 
 const LABEL_WORDS_MAX: usize = 4;
 const CELL_LINES_MAX: usize = 4;
+/// In so many rows at least a word that nobody knows stands beside the ordered quantity, to mean accepted.
+const ACCEPTED_ROWS: usize = 3;
 
 pub fn prove(formats: &Formats, grids: &[(&Case<'_>, Vec<Grid>)]) -> Proof {
     let mut known: Vec<Known<'_>> = Vec::new();
@@ -396,7 +400,26 @@ fn states(formats: &Formats, known: &[Known<'_>], used: &mut Vec<Spot>, proof: &
             *counts.entry(Spot::Label(label)).or_insert(0) += 2;
         }
     }
-    let Some((spot, _)) = best(&counts, used).filter(|(_, count)| *count >= known.len()) else { return };
+    // Words for most rows; or few, and none that is no state word: what such a column says is about that line.
+    let few = |spot: &Spot| {
+        let mut said = known.iter().filter_map(|row| state_words(row, spot)).peekable();
+        said.peek().is_some() && said.all(|text| vocabulary::state(&text).is_some())
+    };
+    let enough = |spot: &Spot, count: usize| count >= known.len() || few(spot);
+    let learned: BTreeMap<Spot, usize> = counts
+        .iter()
+        .filter(|(spot, count)| enough(spot, **count))
+        .map(|(spot, count)| (spot.clone(), *count))
+        .collect();
+    let Some((spot, _)) = best(&learned, used) else {
+        for spot in counts.keys() {
+            let (Spot::Cell(place, ..) | Spot::Label(place)) = spot;
+            let words = known.iter().filter_map(|row| state_words(row, spot));
+            let word = words.filter_map(|text| Some(vocabulary::state(&text)?.1)).next();
+            proof.unread.extend(word.map(|word| (place.clone(), word.to_string())));
+        }
+        return;
+    };
     let said: Vec<(String, &Known<'_>)> =
         known.iter().filter_map(|row| Some((state_words(row, &spot)?, row))).collect();
     let quantity =
@@ -419,12 +442,21 @@ fn states(formats: &Formats, known: &[Known<'_>], used: &mut Vec<Spot>, proof: &
             .1
             .push((confirmed(row), row.position.quantity));
     }
+    let accepted = words
+        .values()
+        .any(|(word, _)| vocabulary::state(word).is_some_and(|(status, _)| status == LineStatus::Accepted));
+    let counts: Vec<usize> = words.values().map(|(_, rows)| rows.len()).collect();
     for (word, rows) in words.into_values() {
+        // The quantity that stands beside a word may be the one it takes back: only what partners say of most
+        // lines, and have no other word for, means accepted.
+        let usual = rows.len() >= ACCEPTED_ROWS
+            && !accepted
+            && counts.iter().filter(|count| **count >= rows.len()).count() == 1;
         let all = |test: &dyn Fn(Decimal, Decimal) -> bool| {
             rows.iter().all(|(said, ordered)| said.is_some_and(|said| test(said, *ordered)))
         };
         let proved = if all(&|said, ordered| said == ordered) {
-            Some(LineStatus::Accepted)
+            usual.then_some(LineStatus::Accepted)
         } else if all(&|said, _| said.is_zero()) {
             Some(LineStatus::Canceled)
         } else if all(&|said, ordered| said > Decimal::ZERO && said < ordered) {

@@ -366,6 +366,9 @@ fn tell(agreement: &Agreement, draft: &Draft, report: &mut Vec<String>) {
             report.push(format!("the word `{word}` could not be proved: say in [codes.status] what it means"));
         }
     }
+    for (place, word) in &draft.proof.unread {
+        report.push(format!("`{place}` says `{word}`, and is not read: a rule for status would"));
+    }
 }
 
 fn comment(report: &[String]) -> String {

@@ -21,6 +21,8 @@ const WORDS: [Field; 6] =
 
 /// A line of a card a line has so many rows at most.
 const BELOW_MAX: usize = 10;
+/// So many rows with state words that no pattern reads are shown.
+const UNREAD_MAX: usize = 3;
 
 /// One row that begins a line: its words, and which of them is which field.
 struct Row<'p> {
@@ -78,6 +80,11 @@ pub fn draft(base: &Draft, views: &Views<'_>) -> Option<Draft> {
     }
     let mut draft = base.clone();
     draft.proof.units.extend(units(formats, &more, &rows));
+    if !more.iter().any(|pattern| pattern.contains("<status>")) {
+        let texts = rows.iter().flat_map(|row| &row.below);
+        let said = texts.filter_map(|text| Some((text.trim().to_string(), vocabulary::state(text)?.1.to_string())));
+        draft.proof.unread.extend(said.take(UNREAD_MAX));
+    }
     draft.lines = Some(Patterns { line, more, end: None });
     Some(draft)
 }
@@ -247,7 +254,9 @@ fn more(base: &Draft, shape: &[Field], rows: &[Row<'_>], views: &Views<'_>) -> V
         }
         let best =
             counts.into_iter().max_by_key(|(label, count)| (*count, usize::MAX - label.split_whitespace().count()));
-        let Some((label, _)) = best.filter(|(_, count)| count * 2 > rows.len()) else { continue };
+        // What is said of few lines only is their state.
+        let few = |label: &str| field == Field::Status && vocabulary::speaks_of(field, label);
+        let Some((label, _)) = best.filter(|(label, count)| count * 2 > rows.len() || few(label)) else { continue };
         let label = regex::escape(&label).replace(' ', r"\s+");
         patterns.push(match field {
             Field::Status => format!(r"{label}\W*\s(?<status>\S[^,;()]*?)(?:\s{{2,}}|[,;()]|\s*$)"),

@@ -712,6 +712,56 @@ fn values_behind_learned_labels_are_whole_or_faults() {
     }
 }
 
+/// Tables in HTML whose last column is for remarks, with what stands there, mail by mail and line by line.
+fn remarked(head: &str, remarks: &[&[&str]]) -> Told {
+    Told::new(remarks.len(), remarks[0].len(), |mail, line, sku, quantity, price, date| {
+        let heads = format!(
+            "<tr><th>Regel</th><th>Artikelnr.</th><th>Aantal</th><th>Prijs</th><th>Leverdatum</th><th>{head}</th></tr>"
+        );
+        let heads = if line == 0 { heads } else { String::new() };
+        let remark = remarks[mail][line];
+        format!(
+            "{heads}<tr><td>{}</td><td>{sku}</td><td>{quantity}</td><td>{price}</td><td>{date}</td><td>{remark}</td></tr>",
+            line + 1
+        )
+    })
+}
+
+/// A line whose only word is "Geannuleerd" in a column that is empty elsewhere must not read as confirmed.
+#[test]
+fn few_state_words_are_a_status() {
+    let learned = remarked("Opmerking", &[&["", "", ""], &["", "Geannuleerd", ""], &["", "", "Nalevering"]]).learn();
+    assert!(!learned.is_draft, "{}", learned.toml);
+    let row = |remark: &str| {
+        let heads = "<tr><th>Regel</th><th>Artikelnr.</th><th>Aantal</th><th>Prijs</th><th>Leverdatum</th><th>Opmerking</th></tr>";
+        let cells = format!("<td>IB-1</td><td>5</td><td>12,00</td><td>05/01/2027</td><td>{remark}</td>");
+        shown(&learned, &Told::mail("870099", &format!("{heads}<tr><td>1</td>{cells}</tr>")))
+    };
+    assert!(row("Geannuleerd").contains("status=canceled"), "{}{}", row("Geannuleerd"), learned.toml);
+    assert!(!row("").contains("status=") && !row("").contains("! "), "{}", row(""));
+    assert!(row("Let op").contains("! INVALID_VALUE `Let op` cannot be read as status"), "{}", row("Let op"));
+    // Among free words they are no column of states; but it is said that nobody reads them.
+    let free = ["breekbaar", "let op de maat", "per pallet"];
+    let learned = remarked("Info", &[&free, &["glas", "Geannuleerd", "zie bijlage"], &free]).learn();
+    let said = "`Info` says `geannuleerd`, and is not read";
+    assert!(learned.report.iter().any(|line| line.starts_with(said)), "{:?}{}", learned.report, learned.toml);
+}
+
+/// "Uit assortiment" beside the ordered quantity means that nothing comes: one row proves no unknown word, and none
+/// is proved where another word means accepted already.
+#[test]
+fn unknown_words_are_not_guessed_accepted() {
+    let known = ["Bevestigd", "Bevestigd", "Bevestigd"];
+    let learned = remarked("Status", &[&known, &["Bevestigd", "Uit assortiment", "Bevestigd"], &known]).learn();
+    assert!(!learned.toml.contains("\"Uit assortiment\" = \"accepted\""), "{}", learned.toml);
+    let said = "the word `Uit assortiment` could not be proved";
+    assert!(learned.report.iter().any(|line| line.starts_with(said)), "{:?}", learned.report);
+    let usual = ["Gaat mee", "Gaat mee", "Gaat mee"];
+    let learned = remarked("Status", &[&usual, &["Gaat mee", "Uit assortiment", "Gaat mee"], &usual]).learn();
+    assert!(learned.toml.contains("\"Gaat mee\" = \"accepted\""), "{}", learned.toml);
+    assert!(!learned.toml.contains("\"Uit assortiment\" = \"accepted\""), "{}", learned.toml);
+}
+
 /// Ten minutes from three mails to a live partner: only when what was learned holds for the fourth mail.
 #[test]
 fn three_samples_teach_a_layout() {
