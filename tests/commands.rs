@@ -360,4 +360,12 @@ fn new_mappings_pass_their_tests() {
     let sample = sample.to_str().unwrap();
     let made = desk.run(&["mapping", "new", "nordwind", sample, "--orders", "other.json", "--out", "unproved"]);
     assert!(format!("{}{}", made.out, made.err).contains("none of the orders"), "{}{}", made.out, made.err);
+    assert!(format!("{}{}", made.out, made.err).contains("changed.eml: its order is not in ORDERS"), "{}", made.out);
+    // A draft is nothing to go live with: scripts must notice.
+    assert_eq!(made.code, 1, "{}{}", made.out, made.err);
+    // The orders of another partner prove nothing of this one's mails.
+    let made = desk.run(&["mapping", "new", "westwerk", sample, "--orders", "nordwind.orders.json", "--out", "other"]);
+    assert_eq!(made.code, 1, "{}{}", made.out, made.err);
+    assert!(made.err.contains("the orders are for `nordwind`, none of them is for `westwerk`"), "{}", made.err);
+    assert!(!desk.path("other").exists());
 }

@@ -577,5 +577,5 @@ fn new(
         found.extend(samples::test(&mapping, &library, &reader).1);
     }
     complain(&found);
-    Ok(if has_errors(&found) { COMPLAINTS } else { DONE })
+    Ok(if has_errors(&found) || learned.is_draft { COMPLAINTS } else { DONE })
 }

@@ -565,6 +565,16 @@ backorder = "rest"
         }
     }
 
+    /// Half a name is what people remember of a field; the complaint must lead to the whole one.
+    #[test]
+    fn half_a_name_leads_to_the_whole_one() {
+        let (_, found) = check("nordwind/ab", "ab.toml", &GOOD.replace("supplier_sku ", "sku "));
+        let help: Vec<&str> = found.iter().filter_map(|d| d.help.as_deref()).collect();
+        assert!(help.iter().any(|help| help.contains("`supplier_sku`") && help.contains("`shop_sku`")), "{help:?}");
+        let (_, found) = check("nordwind/ab", "ab.toml", &GOOD.replace("partner = \"nordwind\"", "partner = 5"));
+        assert!(found.iter().any(|d| d.label == "this is an integer"), "{found:?}");
+    }
+
     /// The caret must stand below the wrong name within the pattern.
     #[test]
     fn carets_within_patterns() {

@@ -170,7 +170,9 @@ impl<'f> Sink<'f> {
     }
 
     pub fn wrong_kind(&mut self, name: &str, span: Range<usize>, wanted: &str, found: &DeValue<'_>) {
-        let label = format!("this is a {}", found.type_str());
+        let kind = found.type_str();
+        let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let label = format!("this is {article} {kind}");
         self.error("MAP003", span, format!("`{name}` takes {wanted}"), label);
     }
 
@@ -194,7 +196,11 @@ impl<'f> Sink<'f> {
         let field = Field::from_name(name);
         if field.is_none() {
             let known = Field::ALL.iter().map(|row| row.1);
-            let help = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+            let near = nearest(name, known.clone()).map(|near| vec![near]);
+            // A part of the name: `sku`.
+            let parts: Vec<&str> = known.filter(|known| known.split('_').any(|part| part == name)).collect();
+            let near = Some(parts).filter(|parts| !parts.is_empty()).or(near);
+            let help = near.map(|near| format!("did you mean `{}`?", near.join("` or `")));
             self.error_help(code, span, format!("`{name}` is no field of a message"), "not known", help);
         }
         field

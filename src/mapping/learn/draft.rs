@@ -173,7 +173,13 @@ impl Draft {
                 |word: &str| self.proof.states.iter().any(|(other, _)| words::plain(other) == words::plain(word));
             let usual =
                 self.proved.formats.locale.map(|locale| vocabulary::states_of(locale.code())).unwrap_or_default();
-            let unseen: Vec<_> = usual.into_iter().filter(|(_, word)| !known(word)).collect();
+            // `lieferbar` within "storniert (nicht mehr lieferbar)" would say two things at once.
+            let other = |status: LineStatus, word: &str| {
+                let word = word.to_lowercase();
+                self.proof.said.iter().any(|(text, meant)| *meant != status && text.contains(&word))
+            };
+            let unseen: Vec<_> =
+                usual.into_iter().filter(|(status, word)| !known(word) && !other(*status, word)).collect();
             if !unseen.is_empty() {
                 out.push_str("# usual words of the language that no sample held:\n");
             }

@@ -44,6 +44,8 @@ pub struct Proof {
     pub price_number: Option<Decimal>,
     /// Partner's state words with what they mean; `None`: could not be proved.
     pub states: Vec<(String, Option<LineStatus>)>,
+    /// What the samples say of states, whole, with what it means.
+    pub said: Vec<(String, LineStatus)>,
     /// State words that stand where no rule reads them: the column's head (or the row), and the word.
     pub unread: Vec<(String, String)>,
     /// Partner's unit -> the order's.
@@ -431,6 +433,8 @@ fn states(formats: &Formats, known: &[Known<'_>], used: &mut Vec<Spot>, proof: &
         };
         formats.number(&text).ok().map(|number| number.value)
     };
+    let meant = said.iter().filter_map(|(text, _)| Some((text.to_lowercase(), vocabulary::state(text)?.0)));
+    proof.said = meant.collect();
     // What each word's rows show of quantities.
     let mut words: BTreeMap<String, (String, Vec<Said>)> = BTreeMap::new();
     for (text, row) in &said {

@@ -15,7 +15,10 @@ mod matching;
 mod patterns;
 mod vocabulary;
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
 
 use super::agreement::Agreement;
 use super::check::check;
@@ -43,7 +46,7 @@ pub struct Learned {
     pub report: Vec<String>,
     /// Agreement with the orders over all samples.
     pub agreement: Agreement,
-    /// No order proved it: marked `draft`.
+    /// No order proved it, or it does not read its own samples: marked `draft`.
     pub is_draft: bool,
 }
 
@@ -86,6 +89,12 @@ pub fn learn_kind(
     if examples.is_empty() {
         return Err("no mail was given".into());
     }
+    let partners: BTreeSet<&str> =
+        orders.iter().flat_map(|order| &order.positions).map(|position| position.partner.0.as_str()).collect();
+    if kind == Kind::Response && !orders.is_empty() && !partners.contains(partner) {
+        let others = partners.into_iter().collect::<Vec<_>>().join("`, `");
+        return Err(format!("the orders are for `{others}`, none of them is for `{partner}`"));
+    }
     let mails: Vec<Mail> = examples.iter().map(|example| Mail::parse(&example.raw)).collect();
     let limits = Limits::default();
     let mut cases = Vec::new();
@@ -103,13 +112,21 @@ pub fn learn_kind(
             ));
         }
         let order = case::order_of(&material, orders);
+        // A customer's mail is an order of its own; earlier ones only teach what is in it.
+        let absent = if kind == Kind::Response { "its order is not in ORDERS: " } else { "" };
         match order {
             Some((order, false)) => doubts.push(format!(
-                "{}: it names none of the orders; order {} has most of its products",
+                "{}.eml: {absent}it names none of the orders; order {} has most of its products",
                 example.name, order.order_number
             )),
             None if !orders.is_empty() => {
-                doubts.push(format!("{}: none of the orders is the one it answers", example.name))
+                doubts.push(format!("{}.eml: {absent}none of the orders is the one it answers", example.name))
+            }
+            Some((order, true))
+                if kind == Kind::Response && !order.positions.iter().any(|position| position.partner.0 == partner) =>
+            {
+                doubts
+                    .push(format!("{}.eml: order {} has no position for `{partner}`", example.name, order.order_number))
             }
             _ => {}
         }
@@ -138,16 +155,20 @@ pub fn learn_kind(
         }
     }
     let Some((_, mut draft, mapping, agreement, mut report)) = best else {
+        doubts.push("no order number, product or label was found in the mails".into());
         doubts.extend(complaints.first().cloned());
-        let why = if doubts.is_empty() { String::new() } else { format!(" ({})", doubts.join("; ")) };
-        return Err(format!("no order number, product or label was found in the mails{why}"));
+        return Err(doubts.join("; "));
     };
     report.splice(0..0, doubts);
-    let is_draft = cases.iter().any(|case| case.order.is_none()) || agreement.positions.share() < 0.5;
+    let unproved = cases.iter().any(|case| case.order.is_none()) || agreement.positions.share() < 0.5;
+    let Shortfalls { grave, slight } = shortfalls(kind, &mapping, &cases, examples);
+    let is_draft = unproved || !grave.is_empty();
     if is_draft {
         draft.status = Some("draft");
-        report.push("marked `draft`: not every mail has an order that proves it".into());
+        let why = if unproved { "not every mail has an order that proves it" } else { "the samples are not read well" };
+        report.push(format!("marked `draft`: {why}"));
     }
+    report.extend(grave.into_iter().chain(slight));
     tell(&agreement, &draft, &mut report);
     draft.comment = comment(&report);
     let toml = draft.toml();
@@ -347,6 +368,72 @@ fn tried(mapping: &Mapping, cases: &[Case<'_>]) -> (Agreement, usize) {
         }
     }
     (agreement, faults)
+}
+
+/// What a mapping does not do for its own samples, in words.
+#[derive(Default)]
+struct Shortfalls {
+    /// Whoever took the mapping live would read wrong or nothing.
+    grave: Vec<String>,
+    slight: Vec<String>,
+}
+
+/// Rows that nobody ordered, fields that the orders know and no mail gave, and faults: a person must look first.
+fn shortfalls(kind: Kind, mapping: &Mapping, cases: &[Case<'_>], examples: &[Example]) -> Shortfalls {
+    let mut short = Shortfalls::default();
+    let fields = match kind {
+        Kind::Order => [Field::Quantity, Field::PriceNet, Field::RequestedDate],
+        _ => [Field::QuantityConfirmed, Field::PriceNet, Field::ConfirmedDate],
+    };
+    let [quantity, price, _] = fields;
+    let (mut found, mut faulty, mut faults) = (BTreeSet::new(), Vec::new(), 0);
+    for (case, example) in cases.iter().zip(examples) {
+        let reading: MailReading = read_with(mapping, &case.material);
+        let count = reading.all_faults().count();
+        if count > 0 {
+            faults += count;
+            faulty.push(format!("{}.eml", example.name));
+        }
+        for line in reading.messages.iter().flat_map(|reading| &reading.message.lines) {
+            found.extend(line.keys().copied());
+        }
+        let (Some(order), Some(first)) = (case.order, reading.messages.first()) else { continue };
+        let lines = &first.message.lines;
+        let agreement = Agreement::of(&first.message, order, &mapping.partner);
+        let ordered = agreement.positions.of;
+        // A line in two deliveries stands there twice; together they are no more than was ordered.
+        let said = |line: &super::columns::Line| line.get(&quantity).and_then(|said| said.value.as_number());
+        let sum: Option<Decimal> = lines.iter().map(said).sum();
+        let wanted: Decimal = order.positions.iter().map(|position| position.quantity).sum();
+        let unknown = agreement.lines.of - agreement.lines.agreed;
+        if lines.len() > ordered && (unknown > 0 || sum.is_none_or(|sum| sum > wanted)) {
+            short.grave.push(format!(
+                "{}.eml: {} lines were read where {ordered} are ordered",
+                example.name,
+                lines.len()
+            ));
+        } else if unknown > 0 {
+            short.grave.push(format!("{}.eml: {unknown} of the lines read were not ordered", example.name));
+        }
+    }
+    let positions = || cases.iter().flat_map(Case::positions);
+    for field in fields {
+        let known = field == quantity
+            || positions().any(|position| {
+                if field == price { position.price_net.is_some() } else { position.requested_date.is_some() }
+            });
+        if known && !found.contains(&field) {
+            // Customers may leave prices and dates to us.
+            let grave = kind != Kind::Order || field == quantity;
+            let list = if grave { &mut short.grave } else { &mut short.slight };
+            list.push(format!("{}: found in none of the mails", field.name()));
+        }
+    }
+    if faults > 0 {
+        let unit = if faults == 1 { "fault" } else { "faults" };
+        short.grave.push(format!("{}: {faults} {unit} (`postern mapping try` shows them)", faulty.join(", ")));
+    }
+    short
 }
 
 /// Confidence, field by field.

@@ -178,8 +178,8 @@ fn pattern(shape: &[Field], rows: &[&Row<'_>]) -> Option<String> {
 /// what a number looks like would end at its decimal comma, or find nothing, as soon as further words follow.
 const PHRASE: &str = r"(?:\([^()]*\)|[^\s)])(?:\([^()]*\)|[^)])*?";
 
-/// The pattern of a number or date behind its label. Of the joints that could stand between the two, the one by
-/// which the fewest words of the samples (a footer that begins like the label) are taken for a value.
+/// The pattern of a number or date behind its label. Of the joints that could stand between the two, the one that
+/// finds most values in the samples, and takes the fewest other words (of a footer that begins alike) for one.
 fn phrase(formats: &Formats, field: Field, label: &str, views: &Views<'_>) -> String {
     let value = match field {
         // A comma is part of it.
@@ -204,7 +204,7 @@ fn phrase(formats: &Formats, field: Field, label: &str, views: &Views<'_>) -> St
                 }
             }
         }
-        (wrong, usize::MAX - right)
+        (usize::MAX - right, wrong)
     };
     let [any, ..] = &made;
     made.iter().min_by_key(|pattern| wrong(pattern)).unwrap_or(any).clone()

@@ -762,6 +762,30 @@ fn unknown_words_are_not_guessed_accepted() {
     assert!(!learned.toml.contains("\"Uit assortiment\" = \"accepted\""), "{}", learned.toml);
 }
 
+/// A mapping that reads quoted rows as lines, or no prices at all, must not pass for proved.
+#[test]
+fn what_its_own_samples_do_not_prove_is_a_draft() {
+    let row = |line: usize, sku: &str, rest: String| format!("{:03}  {sku}  Tubo PVC\n     {rest}\n", line + 1);
+    let said = |learned: &Learned, words: &str| {
+        assert!(learned.is_draft && learned.toml.contains("status  = \"draft\""), "{}", learned.toml);
+        assert!(learned.report.iter().any(|line| line.contains(words)), "{words}: {:?}", learned.report);
+    };
+    let quoted = Told::new(3, 3, |_, line, sku, quantity, price, date| {
+        let again = if line == 2 { format!("\n> Pedido\n> 999  {sku} Cantidad: 99\n") } else { String::new() };
+        row(line, sku, format!("Cantidad: {quantity} uds.   Precio: {price} EUR   Entrega: {date}")) + &again
+    });
+    said(&quoted.learn(), "lines were read where 3 are ordered");
+    let unpriced = Told::new(3, 3, |_, line, sku, quantity, _, date| {
+        row(line, sku, format!("Cantidad: {quantity} uds.   Entrega: {date}"))
+    });
+    said(&unpriced.learn(), "price_net: found in none of the mails");
+    let faulty = Told::new(3, 3, |mail, line, sku, quantity, price, date| {
+        let about = if mail == 1 && line == 1 { " aprox." } else { "" };
+        row(line, sku, format!("Cantidad: {quantity} uds.   Precio: {price} EUR   Entrega: {date}{about}"))
+    });
+    said(&faulty.learn(), "1.eml: 1 fault");
+}
+
 /// Ten minutes from three mails to a live partner: only when what was learned holds for the fourth mail.
 #[test]
 fn three_samples_teach_a_layout() {
