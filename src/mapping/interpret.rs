@@ -111,6 +111,9 @@ fn words_of(mapping: &Mapping, field: Field, text: &str) -> Result<String, Unrea
                 .map(str::to_string)
                 .ok_or_else(|| unread(format!("`{squeezed}` is no currency"), "a currency like EUR"))
         }
+        Field::OrderNumber if words::listed(&squeezed).is_some() => {
+            Err(unread("it names more than one order", "one order number"))
+        }
         Field::Gtin => {
             let digits: String = squeezed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
             if digits.chars().all(|c| c.is_ascii_digit()) && matches!(digits.len(), 8 | 12 | 13 | 14) {

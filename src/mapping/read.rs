@@ -137,6 +137,10 @@ fn head(
             Ok(None) => {}
             Err(unread) => {
                 wrong.get_or_insert((fragment, unread));
+                // Which of two orders is meant, no other place may decide.
+                if rule.field == Field::OrderNumber {
+                    break;
+                }
             }
         }
     }

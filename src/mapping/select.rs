@@ -165,7 +165,7 @@ pub fn value_within(mapping: &Mapping, field: Field, words: &str) -> Option<Rang
         return None;
     }
     let inner = match field.field_type() {
-        FieldType::Text if is_name(field) => name_within(mapping, text, 0..text.len())?,
+        FieldType::Text if is_name(field) => name_within(mapping, field, text, 0..text.len())?,
         FieldType::Date => leading(text, 0..text.len(), |words| mapping.formats.date(words).is_ok()),
         FieldType::Number => leading(text, 0..text.len(), |words| mapping.formats.number(words).is_ok()),
         _ => 0..text.len(),
@@ -186,14 +186,16 @@ fn is_name(field: Field) -> bool {
     )
 }
 
-fn name_within(mapping: &Mapping, text: &str, span: Range<usize>) -> Option<Range<usize>> {
+fn name_within(mapping: &Mapping, field: Field, text: &str, span: Range<usize>) -> Option<Range<usize>> {
     let around = |c: char| matches!(c, ',' | ';' | '(' | ')' | '"' | '“' | '„' | '\'' | '<' | '>' | '#');
     for (at, word) in words::offsets(text) {
         let at = at + word.len() - word.trim_start_matches(around).len();
         let bare = word.trim_matches(around).trim_end_matches(['.', ':']);
         let fits = bare.chars().any(|c| c.is_ascii_digit()) || bare.contains('@') || words::currency(bare).is_some();
         if fits && mapping.formats.date(bare).is_err() {
-            return Some(span.start + at..span.start + at + bare.len());
+            // Two orders are shown as two: whoever reads them must say so.
+            let list = text.get(at..).filter(|_| field == Field::OrderNumber).and_then(words::listed);
+            return Some(span.start + at..span.start + at + list.unwrap_or(bare.len()));
         }
     }
     None

@@ -157,6 +157,30 @@ fn two_values_in_one_cell_are_a_fault() {
     assert!(read.contains("quantity_confirmed=5 ") && !read.contains("! "), "{read}");
 }
 
+/// A mail that answers two orders taken for the answer to the first leaves the second unanswered, and the first with
+/// lines that are not its own.
+#[test]
+fn two_order_numbers_are_a_fault() {
+    let mapping =
+        with("html", "[fields]\norder_number = { label = \"Uw bestelnummer\" }\nentry_date = { label = \"Datum\" }\n");
+    let read = |numbers: &str| {
+        let row =
+            format!("<tr><td>Uw bestelnummer:</td><td>{numbers}</td></tr><tr><td>Datum:</td><td>20.11.2026</td></tr>");
+        read_html(&mapping, &format!("<table>{row}</table><p>Uw bestelnummer: 4500103</p>"))
+    };
+    for two in ["4500103, 4500104", "4500103 en 4500104", "4500103 / 4500104"] {
+        let fault = format!("! INVALID_VALUE `{two}` cannot be read as order_number: it names more than one order");
+        assert!(read(two).contains(&fault) && !read(two).contains("order_number=4500103"), "{}", read(two));
+    }
+    for one in ["4500103", "4500103 (20.11.2026)", "4500103, 20.11.2026"] {
+        assert!(
+            read(one).starts_with("order_number=4500103 | entry_date=2026-11-20") && !read(one).contains("! "),
+            "{}",
+            read(one)
+        );
+    }
+}
+
 /// What cannot be read must be said with its place, all of it at once, and nothing guessed.
 #[test]
 fn faults_name_their_places() {

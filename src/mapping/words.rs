@@ -272,6 +272,51 @@ pub fn offsets(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
+/// Where a list of numbers of one shape ends that a text begins with: `4500103, 4500104`, `K-4401 und K-4402`;
+/// `None` for one number, whatever stands behind it.
+pub fn listed(text: &str) -> Option<usize> {
+    const JOINS: &[&str] =
+        &["und", "and", "et", "en", "y", "e", "og", "och", "ja", "i", "oraz", "sowie", "u.", "&", "+", "/", ",", ";"];
+    let shape = |word: &str| -> String {
+        word.chars()
+            .map(|c| {
+                if c.is_numeric() {
+                    '0'
+                } else if c.is_alphabetic() {
+                    'a'
+                } else {
+                    c
+                }
+            })
+            .collect()
+    };
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_string();
+    let mut words = offsets(text).into_iter();
+    let (_, first) = words.next()?;
+    let joins = |word: &str| word.ends_with([',', ';', '/', '+', '&']);
+    let (mut joined, mut end) = (joins(first), None);
+    let first = bare(first);
+    // Years and counts are shorter, or not joined.
+    if first.chars().filter(char::is_ascii_digit).count() < 4 {
+        return None;
+    }
+    for (at, word) in words {
+        if JOINS.contains(&word.to_lowercase().as_str()) {
+            joined = true;
+            continue;
+        }
+        let other = bare(word);
+        if !joined || shape(&other) != shape(&first) {
+            break;
+        }
+        if other != first {
+            end = Some(at + word.find(&other).unwrap_or(0) + other.len());
+        }
+        joined = joins(word);
+    }
+    end
+}
+
 /// For comparing labels and words: lower case, no spaces, no punctuation at the end, ligatures and no-break
 /// spaces resolved.
 pub fn plain(text: &str) -> String {
@@ -344,6 +389,17 @@ mod tests {
             assert_eq!(Language::of(text).map(Language::code), Some(code), "{text}");
         }
         assert_eq!(Language::of("4711 10 12.50"), None);
+    }
+
+    /// The second order of a mail that answers two must not vanish; what else stands behind a number is no order.
+    #[test]
+    fn lists_of_numbers_are_seen() {
+        for list in ["4500103, 4500104", "4500103 und 4500104", "K-4401 / K-4402", "4500103; 4500103, 4500105"] {
+            assert_eq!(listed(list), Some(list.len()), "{list}");
+        }
+        for one in ["4500103", "4500103, vom 20.11.2026", "4500103 4500104", "4500103, 4500103", "4711 / 2", "12, 24"] {
+            assert_eq!(listed(one), None, "{one}");
+        }
     }
 
     /// A sum read as an order line would be a line nobody ordered.
