@@ -150,15 +150,16 @@ fn same_words(rows: &[&Row<'_>], count: usize) -> Option<String> {
 }
 
 fn pattern(shape: &[Field], rows: &[&Row<'_>]) -> Option<String> {
+    // Never a row that is quoted: it was said of another mail.
     let leading: BTreeSet<usize> = rows.iter().filter_map(|row| row.fields.first()).map(|(at, _)| *at).collect();
     let mut out = match leading.iter().collect::<Vec<_>>().as_slice() {
-        [0] => String::from(r"^\W*"),
+        [0] => String::from(r"^[^\w>]*"),
         // The same words before each, `Pos. 10`, tell the rows from others.
         [one] => match same_words(rows, **one) {
             Some(words) => format!(r"^\s*{words}\s+\W*"),
-            None => format!(r"^\s*(?:\S+\s+){{{one}}}\W*"),
+            None => format!(r"^\s*(?:[^\s>]\S*\s+){{{one}}}\W*"),
         },
-        _ => String::from(r"^.*?\b"),
+        _ => String::from(r"^[^>]*?\b"),
     };
     for (index, field) in shape.iter().enumerate() {
         out.push_str(&format!("(?<{}>{})", field.name(), word(*field)));

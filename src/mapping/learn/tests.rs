@@ -712,6 +712,22 @@ fn values_behind_learned_labels_are_whole_or_faults() {
     }
 }
 
+/// A partner who corrects one line above the quoted rest of an earlier answer would be read as confirming all of that.
+#[test]
+fn quoted_rows_are_not_read() {
+    let learned = Told::new(3, 3, |_, line, sku, quantity, price, date| {
+        format!(
+            "{:03}  {sku}  Tubo PVC\n     Cantidad: {quantity} uds.   Precio: {price} EUR   Entrega: {date}\n",
+            line + 1
+        )
+    })
+    .learn();
+    let row = "001  IB-1  Tubo PVC\n     Cantidad: 5 uds.   Precio: 1.012,75 EUR   Entrega: 05/01/2027\n";
+    let quoted = "> 002  IB-2  Tubo PVC\n>      Cantidad: 7 uds.   Precio: 1.012,75 EUR   Entrega: 05/01/2027\n";
+    let read = shown(&learned, &Told::mail("870099", &format!("{row}\n{quoted}")));
+    assert!(read.contains("supplier_sku=IB-1") && !read.contains("IB-2"), "{read}{}", learned.toml);
+}
+
 /// Tables in HTML whose last column is for remarks, with what stands there, mail by mail and line by line.
 fn remarked(head: &str, remarks: &[&[&str]]) -> Told {
     Told::new(remarks.len(), remarks[0].len(), |mail, line, sku, quantity, price, date| {
@@ -762,7 +778,7 @@ fn unknown_words_are_not_guessed_accepted() {
     assert!(!learned.toml.contains("\"Uit assortiment\" = \"accepted\""), "{}", learned.toml);
 }
 
-/// A mapping that reads quoted rows as lines, or no prices at all, must not pass for proved.
+/// A mapping that reads rows of other orders as lines, or no prices at all, must not pass for proved.
 #[test]
 fn what_its_own_samples_do_not_prove_is_a_draft() {
     let row = |line: usize, sku: &str, rest: String| format!("{:03}  {sku}  Tubo PVC\n     {rest}\n", line + 1);
@@ -770,11 +786,11 @@ fn what_its_own_samples_do_not_prove_is_a_draft() {
         assert!(learned.is_draft && learned.toml.contains("status  = \"draft\""), "{}", learned.toml);
         assert!(learned.report.iter().any(|line| line.contains(words)), "{words}: {:?}", learned.report);
     };
-    let quoted = Told::new(3, 3, |_, line, sku, quantity, price, date| {
-        let again = if line == 2 { format!("\n> Pedido\n> 999  {sku} Cantidad: 99\n") } else { String::new() };
+    let others = Told::new(3, 3, |_, line, sku, quantity, price, date| {
+        let again = if line == 2 { format!("\nPedido\n999  {sku} Cantidad: 99\n") } else { String::new() };
         row(line, sku, format!("Cantidad: {quantity} uds.   Precio: {price} EUR   Entrega: {date}")) + &again
     });
-    said(&quoted.learn(), "lines were read where 3 are ordered");
+    said(&others.learn(), "lines were read where 3 are ordered");
     let unpriced = Told::new(3, 3, |_, line, sku, quantity, _, date| {
         row(line, sku, format!("Cantidad: {quantity} uds.   Entrega: {date}"))
     });
