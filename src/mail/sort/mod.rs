@@ -235,7 +235,8 @@ fn auto_reply(mail: &Mail, text: &Said<'_>) -> Option<AutoReply> {
     let subject = stem(&mail.subject);
     let titled = words.subjects.iter().any(|phrase| subject.starts_with(phrase.as_str()));
     let weak = machine_mark(headers).is_some();
-    if !marked && !titled && !(weak && !mail.in_reply_to.is_empty()) {
+    let may_answer = weak && !mail.in_reply_to.is_empty();
+    if !(marked || titled || may_answer) {
         return None;
     }
     let lower = text.to_lowercase();
