@@ -11,6 +11,8 @@ use crate::store::{Commit, Content};
 
 /// The sender is a batch of mails behind at most; if it is further behind, the oldest are read from the store.
 const BYTES_MAX: usize = 256 << 10;
+/// Names of what was taken that may stand among the others.
+const NAMES_SPARE: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -50,6 +52,11 @@ impl Outbox {
             let Some(oldest) = held.order.pop_front() else { break };
             held.remove(&oldest);
         }
+        // What was canceled is never taken and stays the oldest: the names behind it must not pile up.
+        if held.order.len() > 2 * held.contents.len() + NAMES_SPARE {
+            let Held { contents, order, .. } = &mut *held;
+            order.retain(|digest| contents.contains_key(digest));
+        }
     }
 
     pub fn take(&self, digest: &Digest) -> Option<Content> {
@@ -74,6 +81,21 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One canceled question would let the memory grow with every mail after it.
+    #[test]
+    fn what_is_never_taken_costs_no_more_than_itself() {
+        let outbox = Outbox::default();
+        outbox.put(vec![Content::of(b"canceled".to_vec())]);
+        for n in 0..10_000u32 {
+            let content = Content::of(n.to_be_bytes().to_vec());
+            outbox.put(vec![content.clone()]);
+            assert!(outbox.take(&content.digest()).is_some());
+        }
+        let held = outbox.held.lock().unwrap();
+        assert_eq!(held.contents.len(), 1);
+        assert!(held.order.len() <= NAMES_SPARE + 4, "{} names", held.order.len());
+    }
 
     /// A relay that is away for a day would fill the memory with what waits for it.
     #[test]
