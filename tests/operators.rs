@@ -667,8 +667,15 @@ fn reload_says_what_counts_from_the_next_start_on() {
     let mailbox = "[[mailbox]]\nname = \"m\"\nurl = \"imaps://me@mail.example\"\npassword_file = \"secret\"\n";
     std::fs::write(house.path().join("secret"), "one").unwrap();
     std::fs::write(house.config_file(), format!("{config}{mailbox}")).unwrap();
-    assert_eq!(restart(&house), serde_json::json!(["the mailboxes", "a password"]));
-    std::fs::write(house.path().join("secret"), "two").unwrap();
+    let told = restart(&house);
+    assert_eq!(told, serde_json::json!(["the mailboxes", "a password"]));
+    assert_eq!(restart(&house), told, "a second reload does not make it count");
+    std::fs::write(house.config_file(), config).unwrap();
+    assert_eq!(restart(&house), serde_json::json!([]));
+    let mut house = House::with_files(&format!("{}{mailbox}", house::CONFIG), &[("secret", "one")]);
+    assert_eq!(restart(&house), serde_json::json!([]));
+    std::fs::write(house.path().join("secret"), "another").unwrap();
     assert_eq!(restart(&house), serde_json::json!(["a password"]));
+    house.restart();
     assert_eq!(restart(&house), serde_json::json!([]));
 }

@@ -10,12 +10,12 @@ mod sales;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::model::Digest;
 use crate::model::policy::{Options, Pause};
 use crate::model::{
     Channel, ChannelId, Customer, CustomerId, Partner, PartnerId, Policies, SalesDesk, TransmissionKind,
@@ -211,8 +211,8 @@ pub struct Loaded {
     pub policies: Policies,
     /// What is allowed but worth a look.
     pub warnings: Vec<Diagnostic>,
-    /// By which it is seen that a password changed.
-    passwords: Vec<Digest>,
+    /// When each password file changed last, and how long it is: the secrets themselves are read by whoever logs in.
+    passwords: Vec<Option<(SystemTime, u64)>>,
 }
 
 impl Loaded {
@@ -246,10 +246,13 @@ impl Loaded {
         };
         let mut loaded =
             Loaded { config, file: PathBuf::from(name), base, policies, warnings: list, passwords: Vec::new() };
-        let mailboxes = loaded.config.mailboxes.iter().map(|mailbox| mailbox.password(&loaded));
-        let all = mailboxes.chain([loaded.config.relay.password(&loaded)]);
-        let marks = all.map(|password| Digest::of(password.unwrap_or_default().unwrap_or_default().as_bytes()));
-        loaded.passwords = marks.collect();
+        let mailboxes = loaded.config.mailboxes.iter().map(|mailbox| &mailbox.password_file);
+        let files = mailboxes.chain([&loaded.config.relay.password_file]);
+        let mark = |file: &Option<PathBuf>| {
+            let kept = std::fs::metadata(loaded.resolve(file.as_ref()?)).ok()?;
+            Some((kept.modified().ok()?, kept.len()))
+        };
+        loaded.passwords = files.map(mark).collect();
         Ok(loaded)
     }
 
@@ -290,9 +293,9 @@ impl Loaded {
 }
 
 impl Loaded {
-    /// What differs from `before` and is read at the start only: who is connected to, and how.
-    pub fn needs_restart(&self, before: &Loaded) -> Vec<String> {
-        let (now, then) = (&self.config, &before.config);
+    /// What differs from what was read at the start and is read there only: who is connected to, and how.
+    pub fn needs_restart(&self, started: &Loaded) -> Vec<String> {
+        let (now, then) = (&self.config, &started.config);
         let mut found = Vec::new();
         let mut differs = |what: &str, differs: bool| {
             if differs {
@@ -306,7 +309,7 @@ impl Loaded {
         differs("`limits.cache_mib`", now.limits.cache_mib != then.limits.cache_mib);
         let readers = |limits: &LimitsConfig| (limits.readers, limits.reader_mib, limits.reader_seconds);
         differs("the limits of readers", readers(&now.limits) != readers(&then.limits));
-        differs("a password", self.passwords != before.passwords);
+        differs("a password", self.passwords != started.passwords);
         found
     }
 }

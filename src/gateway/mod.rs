@@ -262,6 +262,8 @@ pub struct Gateway {
 
 struct Inner {
     live: ArcSwap<Live>,
+    /// What connections were made from.
+    started: Loaded,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     reader: Reader,
@@ -303,6 +305,7 @@ impl Gateway {
         let (news, _) = broadcast::channel(4_096);
         Gateway {
             inner: Arc::new(Inner {
+                started: live.loaded.clone(),
                 live: ArcSwap::from_pointee(live),
                 store,
                 clock,
@@ -345,12 +348,11 @@ impl Gateway {
 
     /// Replaces configuration, mappings and templates, or says why not and keeps the old ones.
     ///
-    /// Says what changed and is read at the start only: connections hold it.
+    /// Says what changed since the start and is read there only: connections hold it.
     pub fn reload(&self) -> Result<Vec<String>, Vec<Complaints>> {
-        let before = self.live();
-        let file = before.loaded.file.clone();
+        let file = self.live().loaded.file.clone();
         let live = Live::load(&file)?;
-        let restart = live.loaded.needs_restart(&before.loaded);
+        let restart = live.loaded.needs_restart(&self.inner.started);
         self.inner.live.store(Arc::new(live));
         // Steps that could not be done may be possible now.
         self.inner.wake_timer.notify_one();
