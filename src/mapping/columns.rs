@@ -234,6 +234,9 @@ fn reads(mapping: &Mapping, column: &Column, fragments: &[Fragment]) -> Result<O
     wrong.map_or(Ok(None), |wrong| Err(Box::new(wrong)))
 }
 
+/// Lines of a cell among which another value is looked for: no real cell has more.
+const LINES_LOOKED_AT: usize = 50;
+
 /// Another line of the cell that reads as another value of the field (`5` and below it `4`, a discount below a
 /// price): which of them counts is not ours to guess. Words, units and the same value again are none.
 fn another<'c>(
@@ -254,7 +257,8 @@ fn another<'c>(
         FieldType::Date => of(text).is_some_and(|other| other != read.value),
         _ => false,
     };
-    cell.iter().find(|fragment| differs(&fragment.text) && alone(fragment.text.trim()))
+    // Each look may walk the whole record.
+    cell.iter().take(LINES_LOOKED_AT).find(|fragment| differs(&fragment.text) && alone(fragment.text.trim()))
 }
 
 /// Several deliveries within the rows.
