@@ -10,7 +10,7 @@ use super::prepare::{head_state, prepare};
 use super::run::{RESPONSES_MAX, Run};
 use super::said::{SaidLine, Target, resolve, said_lines};
 use super::table::Answer;
-use super::{approve, recall, turn};
+use super::{approve, recall, turn, validate};
 use crate::model::{
     Dossier, Fault, FaultCode, Field, HeadState, Line, Message, MessageKind, Response, ResponseId, Said, Settings,
     Status, Value,
@@ -198,16 +198,8 @@ fn unreadable(own: &mut Vec<Fault>, before: Vec<Fault>) {
     let lacks = |fault: &Fault| fault.line.is_none() && fault.read.is_none() && fault.code != FaultCode::Unreadable;
     own.retain(|fault| !lacks(fault));
     if !own.iter().any(|fault| fault.code == FaultCode::Unreadable) {
-        own.push(Fault {
-            code: FaultCode::Unreadable,
-            message: "it says of no line what is confirmed, and not of all either".into(),
-            position: None,
-            line: None,
-            field: None,
-            read: None,
-            needed: None,
-            place: None,
-        });
+        let message = "it says of no line what is confirmed, and not of all either";
+        own.push(validate::bare(FaultCode::Unreadable, message.into()));
     }
     for fault in before {
         if !own.iter().any(|known| (known.code, known.field, known.line) == (fault.code, fault.field, None)) {

@@ -76,7 +76,7 @@ fn unreadable(response: &Response) -> Vec<Fault> {
     response.course.read_faults.iter().filter(|fault| !settled(fault)).cloned().collect()
 }
 
-fn bare(code: FaultCode, message: String) -> Fault {
+pub(super) fn bare(code: FaultCode, message: String) -> Fault {
     Fault { code, message, position: None, line: None, field: None, read: None, needed: None, place: None }
 }
 
