@@ -97,6 +97,11 @@ struct Shared {
     path: PathBuf,
     options: Options,
     opener: Opener,
+    /// The last look, with the count of commits it was taken at: most questions are asked between two commits. Before
+    /// the database, so that it is dropped first.
+    current: Mutex<Option<(u64, Arc<read::Look>)>>,
+    /// Counts commits and openings.
+    moves: AtomicU64,
     /// `None` after an error of the disk, until it can be opened again.
     database: RwLock<Option<Database>>,
     /// An error of the disk was seen: the database must be opened again.
@@ -156,6 +161,8 @@ impl Redb {
         let shared = Shared {
             path: path.to_path_buf(),
             ballast,
+            current: Mutex::new(None),
+            moves: AtomicU64::new(0),
             database: RwLock::new(Some(database)),
             broken: AtomicBool::new(false),
             trouble: Mutex::new(None),
@@ -288,9 +295,27 @@ impl Shared {
     }
 
     /// What stands now, unmoved by later commits.
-    fn look(&self) -> Result<read::Look> {
+    fn look(&self) -> Result<Arc<read::Look>> {
+        // Counted before the look is taken: a commit that lands meanwhile makes it an old one.
+        let moves = self.moves.load(Ordering::Acquire);
+        if !self.broken.load(Ordering::Acquire)
+            && let Some((at, look)) = &*self.current.lock().unwrap_or_else(PoisonError::into_inner)
+            && *at == moves
+        {
+            return Ok(look.clone());
+        }
         let transaction = self.with_database(|database| Ok(database.begin_read()?))?;
-        self.seen(read::Look::new(transaction))
+        let look = Arc::new(self.seen(read::Look::new(transaction))?);
+        let old = self.current.lock().unwrap_or_else(PoisonError::into_inner).replace((moves, look.clone()));
+        drop(old);
+        Ok(look)
+    }
+
+    /// Whoever looks from now on sees something else. A look that is kept would hold its pages back.
+    fn moved(&self) {
+        self.moves.fetch_add(1, Ordering::Release);
+        let old = self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(old);
     }
 
     /// Remembers that the database must be opened again when this is an error of the disk.
@@ -316,6 +341,7 @@ impl Shared {
     fn open_again(&self) -> Result<()> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         if self.broken.load(Ordering::Acquire) {
+            self.moved();
             drop(database.take());
             *database = Some((self.opener)(&self.path.join(FILE), Open::Existing).map_err(|e| told(e.into()))?);
             self.broken.store(false, Ordering::Release);

@@ -326,7 +326,12 @@ fn transmissions_are_found_and_guarded(store: &dyn Store) {
     (one.order, one.response) = (Some(number("4711")), Some(ResponseId(3)));
     let mut two = transmission(2, TransmissionStatus::DoPush);
     (two.kind, two.order) = (TransmissionKind::SendOrderRecall, Some(number("4711")));
+    two.message_id = "T2.k7.postern@shop.example".into();
     put(store, |commit| commit.transmissions = vec![one.clone(), two.clone()]);
+    let found = |message_id: &str| store.transmission_by_message_id(message_id).unwrap().map(|found| found.id);
+    assert_eq!(found(&two.message_id), Some(two.id));
+    // Whoever names a letter need not know its Message-ID.
+    assert_eq!((found("T2.k8.postern@shop.example"), found("T9.k7.postern@shop.example")), (None, None));
     let stored = Transmission { revision: 1, ..one.clone() };
     assert_eq!(store.transmission(one.id).unwrap().as_ref(), Some(&stored));
     assert_eq!(store.transmission_by_message_id("t1@postern.example").unwrap(), Some(stored.clone()));

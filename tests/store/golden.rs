@@ -138,6 +138,31 @@ fn says(today: &Json, before: &Json) -> bool {
     }
 }
 
+/// Every letter had a row by its Message-ID once, also where the Message-ID names the letter itself.
+#[test]
+fn letters_with_a_row_of_before_are_found_and_sound() {
+    use sha2::Digest as _;
+    let folder = tempfile::tempdir().unwrap();
+    drop(Redb::open(folder.path(), options()).unwrap());
+    let named = "T3.k7.postern@shop.example";
+    let mut rows = read_golden();
+    rows.retain(|row, _| !row.starts_with("index tm"));
+    let sent = rows.iter_mut().find(|(row, _)| row.starts_with("records t")).unwrap().1;
+    sent["message_id"] = named.into();
+    let length = (named.len() as u64).to_be_bytes();
+    let hash = sha2::Sha256::new().chain_update(length).chain_update(named).finalize();
+    let key = [b"tm", &hash[..16], &3_u64.to_be_bytes()].concat();
+    rows.insert(format!("index {}", key.escape_ascii()), Json::Null);
+    write_rows(folder.path(), &rows);
+    let store = Redb::open(folder.path(), options()).unwrap();
+    store.verify().unwrap();
+    let mut found = store.transmission_by_message_id(named).unwrap().unwrap();
+    assert_eq!(found.id, TransmissionId(3));
+    found.status = TransmissionStatus::Transmissioned;
+    store.commit(Commit { transmissions: vec![found], ..Commit::default() }).unwrap();
+    store.verify().unwrap();
+}
+
 fn read_golden() -> BTreeMap<String, Json> {
     let text = std::fs::read_to_string(golden()).unwrap();
     let row = |line: &str| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Redb;
 use super::damaged_key;
 use super::keys::{self, Key, key, moment_of, number_of};
+use super::prepare::named_in;
 use super::read::{Look, storage};
 use super::write::Job;
 use crate::model::{
@@ -177,9 +178,17 @@ impl Store for Redb {
     }
 
     fn transmission_by_message_id(&self, message_id: &str) -> Result<Option<Transmission>> {
-        self.look(|look| match look.first(&key("tm").hash(&[message_id]).done())? {
-            Some(row) => look.transmission(number_of(&row).ok_or_else(|| damaged_key(&row))?).map(Some),
-            None => Ok(None),
+        self.look(|look| {
+            if let Some(id) = named_in(message_id)
+                && let Some(found) = look.record::<Transmission>(&key("t").number(id.0).done())?
+                && found.message_id == message_id
+            {
+                return Ok(Some(found));
+            }
+            match look.first(&key("tm").hash(&[message_id]).done())? {
+                Some(row) => look.transmission(number_of(&row).ok_or_else(|| damaged_key(&row))?).map(Some),
+                None => Ok(None),
+            }
         })
     }
 

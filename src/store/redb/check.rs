@@ -4,7 +4,9 @@
 use redb::ReadableTableMetadata;
 
 use super::keys::{Key, key, number_of};
-use super::prepare::{Card, index_alarm, index_mail, index_sale, index_token, index_transmission};
+use super::prepare::{
+    Card, index_alarm, index_mail, index_message_id, index_sale, index_token, index_transmission, named_in,
+};
 use super::read::Look;
 use super::{Redb, Shared, blobs, damaged_key, told};
 use crate::model::{Alarm, Digest, Dossier, OrderNumber, Response, Sale, Transmission};
@@ -63,6 +65,12 @@ impl Found {
             b't' => {
                 let sent: Transmission = written::read(name, kept)?;
                 self.indexed(look, index_transmission(&sent))?;
+                let early = index_message_id(&sent);
+                if named_in(&sent.message_id) == Some(sent.id)
+                    && look.index.get(early.as_slice()).map_err(|e| told(e.into()))?.is_some()
+                {
+                    self.index += 1;
+                }
                 let by_status = self.counts.transmissions.entry(sent.kind.name().into()).or_default();
                 *by_status.entry(sent.status.name().into()).or_default() += 1;
             }

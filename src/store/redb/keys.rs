@@ -18,7 +18,7 @@
 //!                                             | `rp` partner, response        responses by partner
 //! `raws`: mail -> packed bytes                | `ts` status, transmission     transmissions by status
 //! `blobs`: digest -> packed bytes             | `td` due, transmission        to be sent, by due time
-//!                                             | `tm` hash(Message-ID), transmission
+//!                                             | `tm` hash(Message-ID), transmission   unless it names it
 //!                                             | `tr` response, transmission   `to` order number, transmission
 //!                                             | `kt` transmission, hash       tokens by transmission
 //!                                             | `lo` alarm                    open alarms

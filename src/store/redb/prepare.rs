@@ -10,7 +10,7 @@ use super::blobs::{self, Folder};
 use super::keys::{Key, key};
 use crate::model::{
     Alarm, AuditEntry, Digest, Dossier, MailId, OrderNumber, PartnerId, ResponseId, Sale, Status, Timestamp,
-    Transmission, TransmissionStatus,
+    Transmission, TransmissionId, TransmissionStatus,
 };
 use crate::store::{
     Commit, Content, DossierChange, MailRecord, MailTaken, Result, StoreError, TokenRecord, sound, written,
@@ -213,13 +213,24 @@ pub(super) fn index_mail(mail: &MailRecord, kept: bool) -> Vec<Key> {
     keys
 }
 
+/// The transmission that its Message-ID names (`T17.…`): it is found without a row, which would lie anywhere in the
+/// index and cost every commit a page for each of its letters.
+pub(super) fn named_in(message_id: &str) -> Option<TransmissionId> {
+    message_id.split_once('.')?.0.parse().ok()
+}
+
+/// The row that finds a transmission by a Message-ID that does not name it. Earlier versions wrote it for each.
+pub(super) fn index_message_id(transmission: &Transmission) -> Key {
+    key("tm").hash(&[&transmission.message_id]).number(transmission.id.0).done()
+}
+
 /// The rows of the index that find a transmission.
 pub(super) fn index_transmission(transmission: &Transmission) -> Vec<Key> {
     let id = transmission.id.0;
-    let mut keys = vec![
-        key("ts").name(transmission.status.name()).number(id).done(),
-        key("tm").hash(&[&transmission.message_id]).number(id).done(),
-    ];
+    let mut keys = vec![key("ts").name(transmission.status.name()).number(id).done()];
+    if named_in(&transmission.message_id) != Some(transmission.id) {
+        keys.push(index_message_id(transmission));
+    }
     if transmission.status == TransmissionStatus::DoPush {
         let at = transmission.next_retry.unwrap_or(Timestamp::MIN);
         keys.push(key("td").moment(at).number(id).done());

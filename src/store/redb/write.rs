@@ -164,6 +164,7 @@ impl Writer {
             self.shared.folder.sync().map_err(|e| Failed::of(super::away_io(self.shared.folder.path(), &e)))?;
         }
         transaction.commit().map_err(|e| self.failed(Trouble::Broken(e.into())))?;
+        self.shared.moved();
         self.shared.used(&state);
         Ok(results)
     }
@@ -192,6 +193,7 @@ impl Writer {
             rows.forget(drawer, before, limit, &mut files).map_err(|e| self.failed(e).error)?
         };
         transaction.commit().map_err(|e| self.failed(Trouble::Broken(e.into())).error)?;
+        self.shared.moved();
         // A copy under way may still need them; then they are swept away at the next opening.
         if self.shared.backups.load(Ordering::SeqCst) == 0 {
             files.iter().for_each(|digest| self.shared.folder.remove(blobs::RAW, digest));
