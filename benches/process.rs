@@ -84,7 +84,7 @@ fn received(price: &str, number: u64) -> Input {
     }
     Input::ResponseReceived(Box::new(Received {
         partner: "nordwind".into(),
-        message,
+        message: message.into(),
         mail: Some(MailId(number)),
         arrived_at: now(),
         answers: None,

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use postern::model::message::FieldType;
 use postern::model::*;
@@ -422,7 +423,7 @@ impl Scene {
     fn received(&self, partner: &str, head: &[String], more: &[String]) -> Result<Input, String> {
         let mut received = Received {
             partner: partner.into(),
-            message: Message::new(MessageKind::Response),
+            message: Message::new(MessageKind::Response).into(),
             mail: Some(MailId(self.desk.responses + 1)),
             arrived_at: self.now,
             answers: None,
@@ -587,7 +588,7 @@ fn said(field: Field, text: &str, place: Place) -> Result<Said, String> {
 fn read_head(words: &[String], received: &mut Received) -> Result<(), String> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let message = &mut received.message;
+        let message = Arc::make_mut(&mut received.message);
         let mut next = || words.next().cloned().unwrap_or_default();
         let field = match word.as_str() {
             "dated" => Some((Field::EntryDate, next())),
@@ -680,7 +681,7 @@ fn read_line(line: &str, index: usize, received: &mut Received) -> Result<(), St
             Err(why) => return Err(why),
         }
     }
-    received.message.lines.push(values);
+    Arc::make_mut(&mut received.message).lines.push(values);
     Ok(())
 }
 

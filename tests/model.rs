@@ -591,7 +591,7 @@ fn received(
     let partner = if stranger { "ostwerk" } else { "nordwind" };
     Received {
         partner: partner.into(),
-        message,
+        message: message.into(),
         mail: Some(MailId(mail)),
         arrived_at: now,
         answers,

@@ -55,7 +55,7 @@ fn play(document: &str) -> String {
     step(&mut dossier, Input::OrderRegistered(order), &mut world);
     let received = Received {
         partner: "nordwind".into(),
-        message: reading.messages[0].clone(),
+        message: reading.messages[0].clone().into(),
         mail: None,
         arrived_at: now,
         answers: None,

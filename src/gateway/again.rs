@@ -31,7 +31,7 @@ impl Gateway {
             return None;
         }
         let read = responses.swap_remove(index);
-        Some(Reread { message: read.message, faults: read.faults })
+        Some(Reread { message: read.message.into(), faults: read.faults })
     }
 
     /// `mail rerun`: a mail that nobody could read is looked at anew, by the mappings as they are now.
@@ -117,7 +117,7 @@ impl Gateway {
             for id in &record.responses {
                 let Some(response) = self.store().response(*id)? else { continue };
                 let now = self.read_again(&raw, &record, &response).map(|reread| reread.message);
-                let differences = differences(&response.message, now.as_ref());
+                let differences = differences(&response.message, now.as_deref());
                 if differences.is_empty() {
                     same += 1;
                 } else {

@@ -1,4 +1,4 @@
-//! Threads that help looking at the mails of a batch, made once for all mailboxes: a thread that begins has its memory
+//! Threads that help looking at the mails of a batch and deciding them, made once for all mailboxes: a thread that begins has its memory
 //! to gather anew and its caches to fill.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -54,6 +54,9 @@ pub(super) struct Task {
     pub judged: RefCell<BTreeMap<usize, Option<String>>>,
 }
 
+/// A task, how often it was decided before, and what it came to.
+type Considered = (Task, usize, Result<(Commit, Vec<Decided>), StoreError>);
+
 impl Gateway {
     /// One input, decided and committed.
     pub fn decide_one(&self, number: &OrderNumber, input: Input) -> Result<Decided, StoreError> {
@@ -96,14 +99,16 @@ impl Gateway {
             let mut commits = Vec::with_capacity(wave.len());
             let mut decided = Vec::with_capacity(wave.len());
             let mut going = Vec::with_capacity(wave.len());
-            for (index, task, tries) in wave {
-                match self.decide(&task) {
-                    Ok((commit, done)) => {
+            let indices: Vec<usize> = wave.iter().map(|(index, ..)| *index).collect();
+            for (index, one) in indices.into_iter().zip(self.decide_wave(wave)) {
+                match one {
+                    Some((task, tries, Ok((commit, done)))) => {
                         commits.push(commit);
                         decided.push(done);
                         going.push((index, task, tries));
                     }
-                    Err(error) => put(&mut results, index, Err(error)),
+                    Some((_, _, Err(error))) => put(&mut results, index, Err(error)),
+                    None => put(&mut results, index, Err(StoreError::Away("deciding ended badly".into()))),
                 }
             }
             if let Err(why) = crate::drill::pass("take_in.decided") {
@@ -141,6 +146,16 @@ impl Gateway {
             .into_iter()
             .map(|result| result.unwrap_or_else(|| Err(StoreError::Away("not decided".into()))))
             .collect()
+    }
+
+    /// Decides tasks that touch nothing of one another, on several threads; in their order, none where it died.
+    fn decide_wave(&self, wave: Vec<(usize, Task, usize)>) -> Vec<Option<Considered>> {
+        let gateway = self.clone();
+        let decide = move |(_, task, tries): (usize, Task, usize)| {
+            let came_to = gateway.decide(&task);
+            (task, tries, came_to)
+        };
+        super::crew::each(wave, decide)
     }
 
     /// Decides one task in memory.
@@ -280,7 +295,7 @@ impl Gateway {
         let mapping = task.mail.as_ref().and_then(|(taken, _)| taken.record.mapping.clone());
         let held = match (mapping.filter(|mapping| mapping != "fill-in"), &dossier.order) {
             (Some(mapping), Some(order)) => {
-                let said = (&received.message, received.faults.as_slice());
+                let said = (&*received.message, received.faults.as_slice());
                 self.judge(commit, &mapping, &received.partner, said, order)?
             }
             _ => None,

@@ -1,7 +1,7 @@
 //! What both sides' letters have in common: the mail that they answer, the addresses and ids that they travel under, and
 //! the finished MIME. It must never know what a letter says.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -33,19 +33,27 @@ pub(super) struct Written {
 pub(super) struct Fresh {
     pub message_id: Option<String>,
     pub references: Vec<String>,
-    pub words: String,
     pub raw: Arc<Vec<u8>>,
+    /// Few letters quote them.
+    words: Arc<OnceLock<String>>,
 }
 
 impl Fresh {
     pub fn of(mail: &Mail, raw: Arc<Vec<u8>>) -> Fresh {
-        let mut words = mail.readable();
-        if words.len() > WORDS_MAX {
-            let end = (0..=WORDS_MAX).rev().find(|at| words.is_char_boundary(*at)).unwrap_or(0);
-            words.truncate(end);
-            words.push_str(" ...");
-        }
-        Fresh { message_id: mail.message_id.clone(), references: mail.references.clone(), words, raw }
+        Fresh { message_id: mail.message_id.clone(), references: mail.references.clone(), raw, words: Arc::default() }
+    }
+
+    /// What its reader would read, to be quoted.
+    pub fn words(&self) -> &str {
+        self.words.get_or_init(|| {
+            let mut words = Mail::parse(&self.raw).readable();
+            if words.len() > WORDS_MAX {
+                let end = (0..=WORDS_MAX).rev().find(|at| words.is_char_boundary(*at)).unwrap_or(0);
+                words.truncate(end);
+                words.push_str(" ...");
+            }
+            words
+        })
     }
 
     /// A mail of an earlier decision.

@@ -194,7 +194,7 @@ impl LetterWriter<'_> {
                 policies: &self.live.loaded.policies,
                 token: human.as_deref(),
                 reply_to: reply_to.as_deref(),
-                partner_words: fresh.as_ref().map(|fresh| fresh.words.as_str()),
+                partner_words: fresh.as_ref().filter(|_| self.live.templates.quotes(owed)).map(Fresh::words),
                 fill_in: fill_in.as_deref(),
                 now: self.now,
             })

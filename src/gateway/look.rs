@@ -424,7 +424,7 @@ impl Gateway {
     ) -> Input {
         Input::ResponseReceived(Box::new(Received {
             partner: partner.clone(),
-            message,
+            message: message.into(),
             mail: Some(id),
             arrived_at: self.now(),
             answers,

@@ -68,11 +68,16 @@ impl<'p> View<'p> {
                     return view;
                 }
                 let begin = view.text.len();
-                let mut words = Vec::new();
+                let mut words = Vec::with_capacity(line.words.len());
                 let mut from = 0;
                 for word in line.visible() {
-                    let at =
-                        shown.get(from..).and_then(|rest| rest.find(word.text.as_str())).map_or(from, |at| from + at);
+                    let rest = shown.get(from..).unwrap_or_default();
+                    let next = rest.trim_start_matches(' ');
+                    let at = match next.starts_with(word.text.as_str()) {
+                        true => Some(rest.len() - next.len()),
+                        false => rest.find(word.text.as_str()),
+                    };
+                    let at = from + at.unwrap_or(0);
                     let end = (at + word.text.len()).min(shown.len());
                     words.push(Piece { text: &word.text, area: Area::from(word), span: begin + at..begin + end });
                     from = end;

@@ -2,6 +2,7 @@
 //! **and** one partner. Statuses and ids follow the reference's Response Status Model (KB 3064F3).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -137,7 +138,7 @@ pub struct Response {
     /// The mail it came in; `None` when it was made in the house (an edited copy keeps the mail).
     pub mail: Option<MailId>,
     /// What the partner said, never changed after it was received.
-    pub message: Message,
+    pub message: Arc<Message>,
     pub arrived_at: Timestamp,
     /// The partner's own date of the response.
     pub entry_date: Option<Date>,
@@ -555,9 +556,10 @@ impl Response {
         id: ResponseId,
         order: OrderNumber,
         partner: PartnerId,
-        message: Message,
+        message: impl Into<Arc<Message>>,
         arrived_at: Timestamp,
     ) -> Response {
+        let message = message.into();
         Response {
             id,
             order,

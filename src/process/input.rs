@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
@@ -86,7 +87,7 @@ pub enum Input {
 pub struct Received {
     /// Who sent it; an id that is not configured gets UNKNOWN_PARTNER.
     pub partner: PartnerId,
-    pub message: Message,
+    pub message: Arc<Message>,
     pub mail: Option<MailId>,
     pub arrived_at: Timestamp,
     /// The response that it answers a REQUEST_NEW_RESPONSE of, known by token or thread.
@@ -219,7 +220,7 @@ pub enum PersonAction {
 /// The same mail read by a mended mapping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reread {
-    pub message: Message,
+    pub message: Arc<Message>,
     pub faults: Vec<Fault>,
 }
 

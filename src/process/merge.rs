@@ -4,6 +4,7 @@
 //! never know what a response says of its positions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -102,9 +103,9 @@ fn named(order: &Order, message: &Message) -> Option<OrderNumber> {
 }
 
 /// A message that names an order that was joined counts positions as that order did.
-pub fn translate(order: Option<&Order>, message: &mut Message) {
+pub fn translate(order: Option<&Order>, message: &mut Arc<Message>) {
     let Some((order, named)) = order.and_then(|order| Some((order, named(order, message)?))) else { return };
-    for line in &mut message.lines {
+    for line in &mut Arc::make_mut(message).lines {
         translate_line(order, &named, line);
     }
 }
@@ -281,7 +282,8 @@ fn fits(run: &Run<'_, '_>, theirs: &Order) -> Result<(), String> {
 }
 
 /// A message without an order number that came to the joined order means that one.
-fn name(message: &mut Message, order: &OrderNumber) {
+fn name(message: &mut Arc<Message>, order: &OrderNumber) {
+    let message = Arc::make_mut(message);
     message.fields.entry(Field::OrderNumber).or_insert_with(|| {
         let text = order.to_string();
         let said = Said::new(Value::Text(text.clone()), text, "the order it was asked about", Place::default());

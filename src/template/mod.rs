@@ -53,7 +53,7 @@ mod variables;
 mod view;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -112,6 +112,8 @@ pub struct Words {
 pub struct Templates {
     sources: Arc<Sources>,
     languages: Arc<BTreeMap<String, Compiled>>,
+    /// The files whose letters may quote the partner's mail.
+    quoting: Arc<BTreeSet<String>>,
 }
 
 struct Compiled {
@@ -170,7 +172,8 @@ impl Templates {
                 Err(error) => complaints.push(error),
             }
         }
-        (Templates { sources, languages: Arc::new(languages) }, complaints)
+        let quoting = Arc::new(sources::that_mention(&sources, "partner_words"));
+        (Templates { sources, languages: Arc::new(languages), quoting }, complaints)
     }
 
     /// The languages at hand.
@@ -187,6 +190,11 @@ impl Templates {
     pub fn word(&self, lang: &str, key: &str) -> Option<&str> {
         let compiled = self.languages.get(lang).or_else(|| self.languages.get("en"))?;
         compiled.language.get(key)
+    }
+
+    /// Whether a letter may quote the partner's mail: few do, and reading it takes time.
+    pub fn quotes(&self, owed: &Owed) -> bool {
+        file_of(owed).is_ok_and(|file| self.quoting.contains(file))
     }
 
     /// Writes a letter. An error names the file and the place; nothing is written half.

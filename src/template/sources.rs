@@ -4,7 +4,7 @@
 //! the HTML part, `frame.html`; and blocks overridden for one partner or channel
 //! in `partner/ID/[LANG/]LETTER.j2` and `channel/ID/[LANG/]LETTER.j2`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::diagnostic::Diagnostic;
@@ -211,6 +211,27 @@ impl<'a> Chain<'a> {
     }
 }
 
+/// The files that speak of `word`, themselves or in what they extend or include.
+pub fn that_mention(sources: &Sources, word: &str) -> BTreeSet<String> {
+    let file = |path: &str| path.rsplit('/').next().unwrap_or(path).to_string();
+    let mut words = BTreeSet::from([word.to_string()]);
+    let mut found = BTreeSet::new();
+    loop {
+        let says = |text: &str| words.iter().any(|word| text.contains(word.as_str()));
+        let mut more: BTreeSet<String> =
+            sources.iter().filter(|(_, text)| says(text)).map(|(path, _)| file(path)).collect();
+        // Every letter extends the layout without a word.
+        if more.contains(LAYOUT) {
+            more.extend(sources.keys().map(|path| file(path)));
+        }
+        if more.len() == found.len() {
+            return found;
+        }
+        words.extend(more.iter().cloned());
+        found = more;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,5 +246,22 @@ mod tests {
         let missing: Vec<_> = on_disk.keys().filter(|path| !built_in.contains_key(*path)).collect();
         assert!(missing.is_empty(), "not on the list: {missing:?}");
         assert_eq!(on_disk.len(), built_in.len());
+    }
+
+    /// A house's letter that quotes the partner's mail, itself or by a table, would go out without the quotation.
+    #[test]
+    fn whoever_mentions_a_word_is_found_through_what_it_includes() {
+        let mut sources = builtin();
+        let quoting = ["confirm_response.j2", "reminder_confirm_response.j2"].map(String::from);
+        assert_eq!(that_mention(&sources, "partner_words"), BTreeSet::from(quoting));
+        sources.insert("shared/said.j2".into(), "{{ partner_words }}".into());
+        sources.insert(
+            "partner/nordwind/receipt.j2".into(),
+            "{% block body %}{% include \"said.j2\" %}{% endblock %}".into(),
+        );
+        let found = that_mention(&sources, "partner_words");
+        assert!(found.contains("receipt.j2") && !found.contains("alarm.j2"), "{found:?}");
+        sources.insert("channel/shop/letter.j2".into(), "{{ partner_words }}".into());
+        assert!(that_mention(&sources, "partner_words").contains("alarm.j2"));
     }
 }

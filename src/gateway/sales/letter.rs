@@ -66,7 +66,10 @@ impl SaleLetterWriter<'_> {
             now: self.now,
             token: token.as_ref().map(Token::to_string),
             reply_to: reply_to.clone(),
-            customer_words: fresh.as_ref().filter(|_| owed.kind != Kind::Receipt).map(|fresh| fresh.words.clone()),
+            customer_words: fresh
+                .as_ref()
+                .filter(|_| owed.kind != Kind::Receipt)
+                .map(|fresh| fresh.words().to_string()),
         };
         let letter = view::letter(owed, sale, around);
         let words = self.live.templates.write_sale(&letter).map_err(|diagnostic| diagnostic.to_string())?;
