@@ -5,6 +5,8 @@
 //! apps), from the table's own attributes: styles repeated in every cell would be most of the mail. What is not ASCII
 //! is written as character references and lines stay short of 998 characters, so that the part can go as it is.
 
+use std::fmt::Write as _;
+
 use super::markup::{Block, Inline, Link, Table, plain};
 
 /// How ready answers are addressed.
@@ -222,12 +224,17 @@ pub fn ascii(page: String) -> String {
         return page;
     }
     let mut out = String::with_capacity(page.len() + page.len() / 8);
-    for c in page.chars() {
-        match c.is_ascii() {
-            true => out.push(c),
-            false => out.push_str(&format!("&#{};", u32::from(c))),
+    let mut rest = page.as_str();
+    while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii()) {
+        let (plain, odd) = rest.split_at(at);
+        out.push_str(plain);
+        let mut odd = odd.chars();
+        if let Some(c) = odd.next() {
+            let _ = write!(out, "&#{};", u32::from(c));
         }
+        rest = odd.as_str();
     }
+    out.push_str(rest);
     out
 }
 

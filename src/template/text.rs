@@ -1,5 +1,7 @@
 //! Blocks to plain text, aligned for a person: lines of at most 78 columns where the words allow it.
 
+use std::borrow::Cow;
+
 use unicode_width::UnicodeWidthStr;
 
 use super::markup::{Block, Inline, Link, Table};
@@ -45,8 +47,13 @@ pub fn render(blocks: &[Block]) -> String {
 
 /// No-break spaces have done their work by now; a reader who copies a line gets plain ones.
 fn push(out: &mut String, line: &str) {
-    out.push_str(&line.trim_end().replace(['\u{a0}', '\u{202f}'], " "));
+    out.push_str(&loosen(line.trim_end()));
     out.push('\n');
+}
+
+fn loosen(text: &str) -> Cow<'_, str> {
+    // Most lines have none.
+    if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.replace(['\u{a0}', '\u{202f}'], " ")) }
 }
 
 /// The words of a run; a web address follows its label, a ready answer is its words.
@@ -66,6 +73,11 @@ fn words(inline: &Inline) -> String {
 
 /// Breaks at blanks (not at no-break spaces); a word longer than the width stands alone. Never empty.
 fn wrap(text: &str, width: usize) -> Vec<String> {
+    // Most cells fit as they are; a byte is at most a column.
+    if text.is_ascii() && text.len() <= width && !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ")
+    {
+        return vec![text.to_string()];
+    }
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split(' ').filter(|word| !word.is_empty()) {
@@ -91,14 +103,15 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 fn draw(table: &Table) -> String {
     let head: Vec<String> = table.head.iter().map(words).collect();
     let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(words).collect()).collect();
-    let loosen = |cell: &String| cell.replace(['\u{a0}', '\u{202f}'], " ");
-    let loose: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(loosen).collect()).collect();
-    for (rows, gap) in [(&rows, 2), (&rows, 1), (&loose, 2)] {
-        if let Some(widths) = widths(&head, rows, gap) {
-            return columns(&head, rows, &widths, &table.right, &" ".repeat(gap));
-        }
-    }
-    records(&head, &rows)
+    let drawn = |rows: &[Vec<String>], gap: usize| {
+        let widths = widths(&head, rows, gap)?;
+        Some(columns(&head, rows, &widths, &table.right, &" ".repeat(gap)))
+    };
+    let loosened = || -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(|cell| loosen(cell).into_owned()).collect()).collect()
+    };
+    let columns = drawn(&rows, 2).or_else(|| drawn(&rows, 1)).or_else(|| drawn(&loosened(), 2));
+    columns.unwrap_or_else(|| records(&head, &rows))
 }
 
 /// The width of each column: natural where all fit, else the widest give way down to their longest word.
