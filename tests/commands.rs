@@ -350,6 +350,22 @@ fn new_mappings_pass_their_tests() {
     assert_eq!(tested.code, 0, "{}{}", tested.out, tested.err);
     assert!(tested.out.contains("2 mappings, 4 samples, 0 not as expected"), "{}", tested.out);
     assert_eq!(desk.run(&["mapping", "lint", "learned"]).code, 0);
+    let told = desk.run(&["mapping", "test", "learned", "--json"]).json();
+    assert_eq!((&told["ok"], told["samples"].as_array().unwrap().len()), (&Value::from(true), 4), "{told:#}");
+
+    // A script that watches samples is told which one differs, and in what.
+    let expected =
+        std::fs::read_dir(desk.path("learned/ostwerk/response/samples")).unwrap().map(|one| one.unwrap().path());
+    let expected = expected.filter(|path| path.to_string_lossy().ends_with(".expected.json")).min().unwrap();
+    let text = std::fs::read_to_string(&expected).unwrap();
+    std::fs::write(&expected, text.replacen("M8-40-ZN", "M9-40-ZN", 1)).unwrap();
+    let differs = desk.run(&["mapping", "test", "learned", "--json"]);
+    let told = differs.json();
+    let bad: Vec<&Value> =
+        told["samples"].as_array().unwrap().iter().filter(|sample| sample["as_expected"] == false).collect();
+    assert_eq!((differs.code, &told["ok"], &told["wrong"], bad.len()), (1, &Value::from(false), &Value::from(1), 1));
+    assert!(bad[0]["differences"][0].as_str().unwrap().contains("M9-40-ZN"), "{told:#}");
+    std::fs::write(&expected, text).unwrap();
 
     // An order that answers none of the mails proves nothing, and that is said.
     desk.file(

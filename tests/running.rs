@@ -71,6 +71,18 @@ fn command(folder: &Path) -> Command {
     command
 }
 
+/// Whoever looks at numbers that stand still must see that nobody works on them.
+#[test]
+fn status_says_whether_a_gateway_runs() {
+    let mut house = Running::new("", &[]);
+    house.until(&["status"], |said| said["running"] == true);
+    house.child.kill().unwrap();
+    house.child.wait().unwrap();
+    assert_eq!(house.ask(&["status"]).unwrap()["running"], false);
+    let said = command(house.folder.path()).arg("status").output().unwrap();
+    assert!(String::from_utf8_lossy(&said.stdout).starts_with("No gateway is running"), "{said:?}");
+}
+
 /// A server that lets fields in its own name pass makes everybody a partner; nobody would hear of it before the first
 /// forged order response.
 #[test]

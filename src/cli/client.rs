@@ -34,14 +34,19 @@ pub fn who(by: &Option<String>) -> String {
 
 /// Serves one request, by the running gateway when there is one.
 pub fn ask(adapters: &Adapters, config: &Option<PathBuf>, request: Request) -> anyhow::Result<Reply> {
+    ask_whoever(adapters, config, request).map(|(reply, _)| reply)
+}
+
+/// The same, and whether a gateway is running.
+pub fn ask_whoever(adapters: &Adapters, config: &Option<PathBuf>, request: Request) -> anyhow::Result<(Reply, bool)> {
     let loaded = load(config)?;
     let began = std::time::Instant::now();
     loop {
         if let Some(answer) = control::ask(&loaded.data_dir(), &request) {
-            return answer.context("the running gateway did not answer");
+            return answer.context("the running gateway did not answer").map(|reply| (reply, true));
         }
         match open(adapters, loaded.clone()) {
-            Ok(gateway) => return Ok(gateway.handle(request)),
+            Ok(gateway) => return Ok((gateway.handle(request), false)),
             // A gateway that is just starting holds the store and does not listen yet.
             Err(error) if began.elapsed() < START_MAX && in_use(&error) => {
                 std::thread::sleep(std::time::Duration::from_millis(50));

@@ -54,6 +54,8 @@ enum Command {
         /// Writes the expected files of samples that have none or differ.
         #[arg(long)]
         write: bool,
+        #[arg(long)]
+        json: bool,
     },
     /// Reads a mail (.eml) or a bare document and shows what was understood.
     Try {
@@ -143,9 +145,9 @@ pub fn run(arguments: &Arguments, adapters: &Adapters, config: &Option<PathBuf>)
             }))
         }
         Command::Lint { dir, format } => lint(&House::new(adapters, config)?.dir(dir), *format),
-        Command::Test { dir, write } => {
+        Command::Test { dir, write, json } => {
             let house = House::new(adapters, config)?;
-            test(&house, &house.dir(dir), *write)
+            test(&house, &house.dir(dir), *write, *json)
         }
         Command::Try { file, mapping, dir, explain, json } => {
             let house = House::new(adapters, config)?;
@@ -292,37 +294,56 @@ fn lint(dir: &Path, format: Format) -> anyhow::Result<u8> {
     Ok(if has_errors(&found) { COMPLAINTS } else { DONE })
 }
 
-fn test(house: &House, dir: &Path, write: bool) -> anyhow::Result<u8> {
+fn test(house: &House, dir: &Path, write: bool, as_json: bool) -> anyhow::Result<u8> {
     let (library, mut found) = load(dir);
     let bar = indicatif::ProgressBar::new(library.mappings.len() as u64).with_message("mappings tested");
     bar.set_style(super::bar_style());
     let reader = |input: &Input<'_>| house.read(input);
+    let say = |words: String| bar.suspend(|| if as_json { eprintln!("{words}") } else { println!("{words}") });
     let (mut read, mut wrong) = (0, 0);
+    let mut told = Vec::new();
     for mapping in &library.mappings {
         let (samples, mut complaints) = samples::test(mapping, &library, &reader);
         bar.inc(1);
-        let mut bad =
-            samples.iter().filter(|sample| !sample.differences.is_empty() || sample.expected.is_none()).count();
+        let is_bad = |sample: &&samples::Sample| !sample.differences.is_empty() || sample.expected.is_none();
+        let mut bad = samples.iter().filter(is_bad).count();
+        told.extend(samples.iter().map(|sample| {
+            serde_json::json!({
+                "mapping": mapping.name, "sample": sample.mail, "as_expected": !is_bad(&sample),
+                "expected": sample.expected.is_some(), "written": write && is_bad(&sample), "differences": sample.differences,
+            })
+        }));
         if write && bad > 0 {
-            for sample in samples.iter().filter(|sample| !sample.differences.is_empty() || sample.expected.is_none()) {
+            for sample in samples.iter().filter(is_bad) {
                 let path = sample.mail.with_extension("expected.json");
                 std::fs::write(&path, serde_json::to_string_pretty(&json::expected(&sample.reading))? + "\n")?;
-                bar.suspend(|| println!("written {}", path.display()));
+                say(format!("written {}", path.display()));
             }
             complaints.retain(|d| !d.is_error());
             bad = 0;
         }
-        let verdict = if bad == 0 { "ok  " } else { "FAIL" };
-        let good = samples.len() - bad;
-        bar.suspend(|| println!("{verdict} {}: {good} of {} samples as expected", mapping.name, samples.len()));
+        if !as_json {
+            let verdict = if bad == 0 { "ok  " } else { "FAIL" };
+            let good = samples.len() - bad;
+            say(format!("{verdict} {}: {good} of {} samples as expected", mapping.name, samples.len()));
+        }
         read += samples.len();
         wrong += bad;
         found.extend(complaints);
     }
     bar.finish_and_clear();
-    complain(&found);
-    println!("{} mappings, {read} samples, {wrong} not as expected", library.mappings.len());
-    Ok(if has_errors(&found) || wrong > 0 { COMPLAINTS } else { DONE })
+    let well = !has_errors(&found) && wrong == 0;
+    if as_json {
+        let mappings = library.mappings.len();
+        let all = serde_json::json!({
+            "v": 1, "ok": well, "mappings": mappings, "wrong": wrong, "samples": told, "diagnostics": found,
+        });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        complain(&found);
+        println!("{} mappings, {read} samples, {wrong} not as expected", library.mappings.len());
+    }
+    Ok(if well { DONE } else { COMPLAINTS })
 }
 
 /// Whether the bytes are a mail rather than a bare document.

@@ -79,9 +79,16 @@ pub struct BackupArgs {
 }
 
 pub fn status(args: StatusArgs, adapters: &Adapters, config: &Option<PathBuf>) -> anyhow::Result<u8> {
-    let reply = client::ask(adapters, config, Request::Status)?;
+    let (mut reply, running) = client::ask_whoever(adapters, config, Request::Status)?;
+    if let Some(told) = reply.value.as_object_mut() {
+        told.insert("running".into(), running.into());
+    }
     Ok(client::show(&reply, args.json, |value| {
-        let mut out = String::from("Mailboxes\n");
+        let mut out = String::new();
+        if !running {
+            out.push_str("No gateway is running: nothing is fetched or sent. This is what the store holds.\n\n");
+        }
+        out.push_str("Mailboxes\n");
         out.push_str(&view::list(
             value,
             "mailboxes",
