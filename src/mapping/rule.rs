@@ -35,6 +35,15 @@ pub struct Mapping {
     pub text: String,
 }
 
+impl Mapping {
+    /// Whether it says how many units a price is for.
+    pub fn knows_price_basis(&self) -> bool {
+        let column = |column: &Column| column.field == Field::PriceBasis;
+        self.formats.price_per.is_some()
+            || matches!(&self.rows, Some(Rows::Table(table)) if table.columns.iter().any(column))
+    }
+}
+
 /// What a mail that this mapping reads is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

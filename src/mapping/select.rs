@@ -167,10 +167,28 @@ pub fn value_within(mapping: &Mapping, field: Field, words: &str) -> Option<Rang
     let inner = match field.field_type() {
         FieldType::Text if is_name(field) => name_within(mapping, field, text, 0..text.len())?,
         FieldType::Date => leading(text, 0..text.len(), |words| mapping.formats.date(words).is_ok()),
-        FieldType::Number => leading(text, 0..text.len(), |words| mapping.formats.number(words).is_ok()),
+        FieldType::Number => {
+            let number = leading(text, 0..text.len(), |words| mapping.formats.number(words).is_ok());
+            // `12,50 EUR/100`: whoever takes its beginning takes a hundred times the price.
+            let cut = field == Field::PriceNet && number.end < text.len() && is_for_many(text);
+            if cut && !mapping.knows_price_basis() { 0..text.len() } else { number }
+        }
         _ => 0..text.len(),
     };
     Some(start + inner.start..start + inner.end)
+}
+
+/// Whether the words behind a price say that it is for many.
+fn is_for_many(text: &str) -> bool {
+    const PER: &[&str] = &["/", "per ", "je ", "pro ", "par ", "por "];
+    let digits = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '\'' | '’' | '-' | '–') || c.is_whitespace();
+    let rest = text.find(|c: char| c.is_ascii_digit()).and_then(|at| text.get(at..)).unwrap_or_default();
+    let rest = rest.trim_start_matches(digits).to_lowercase();
+    let sign = rest.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+    let rest = if words::is_currency_sign(sign) { rest.get(sign.len()..).unwrap_or_default() } else { rest.as_str() };
+    let each = PER.iter().find_map(|per| rest.trim_start().strip_prefix(per));
+    let each = each.and_then(|each| each.split_whitespace().next());
+    each.is_some_and(|each| words::is_many(each) && each.trim_end_matches(['.', ',', ';', ')']) != "1")
 }
 
 /// Fields whose value is one word with a digit in it (numbers of documents), or a currency.

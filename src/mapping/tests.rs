@@ -239,6 +239,41 @@ Summe                              13.750,00
     );
 }
 
+/// A price for a hundred that was read as a price for one would be a deviation of 99 %, or none where the order's price is
+/// wrong in the same way.
+#[test]
+fn a_labelled_price_for_many_is_not_cut_down_to_one() {
+    let read = |formats: &str, price: &str| {
+        let rest = r#"
+[fields]
+order_number = { label = "Bestellung" }
+[table]
+[table.columns]
+supplier_sku = "Artikel"
+quantity_confirmed = "Menge"
+price_net = { label = "Preis" }
+"#;
+        let text = (HEAD.replace("SOURCE", "text") + rest).replace("currency = \"EUR\"", formats);
+        let mail = format!(
+            "Bestellung 4711\n\nArtikel   Menge\nB-100        50\n  Preis: {price}\nB-200         7\n  Preis: 3,00 EUR\n"
+        );
+        read_text(&mapping(&text), &mail)
+    };
+    for price in ["12,50 EUR", "12,50 EUR je Stück", "12,50 / Stk", "12,50 EUR netto"] {
+        assert!(read("", price).contains("price_net=12.5"), "{price}: {}", read("", price));
+    }
+    for price in ["12,50 EUR/100", "12,50 EUR / 100 Stk", "12,50 je 100", "12,50 € per 1000", "12,50 / Hundert"] {
+        let refused = read("", price);
+        assert!(refused.contains(price) && !refused.contains("price_net=12.5"), "{price}: {refused}");
+        // Whoever says what prices are for knows what is cut.
+        assert!(
+            read("price_per = 100", price).contains("price_net=0.125"),
+            "{price}: {}",
+            read("price_per = 100", price)
+        );
+    }
+}
+
 /// A partner who sells one thing a line never writes the quantity: it is known all the same.
 #[test]
 fn lines_mean_what_they_need_not_say() {
