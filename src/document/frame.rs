@@ -27,6 +27,7 @@ impl Question {
             out.number(number);
         }
         out.number(limits.ocr.as_millis() as usize);
+        out.flag(limits.cells_of_text);
         out.bytes(bytes);
         out.0
     }
@@ -44,6 +45,7 @@ impl Question {
                 depth_max: rest.number()?,
                 parts_max: rest.number()?,
                 ocr: Duration::from_millis(rest.number()? as u64),
+                cells_of_text: rest.flag()?,
             },
             bytes: rest.bytes()?.to_vec(),
         })

@@ -193,6 +193,9 @@ pub struct Limits {
     pub parts_max: usize,
     /// Time for recognising scans, with the program `tesseract` where it is installed; zero: not at all.
     pub ocr: Duration,
+    /// Whether tables are looked for in plain text. Mappings read the rows of text by where their words stand; people and
+    /// learners want the cells.
+    pub cells_of_text: bool,
 }
 
 impl Default for Limits {
@@ -205,6 +208,7 @@ impl Default for Limits {
             depth_max: 256,
             parts_max: 1_000,
             ocr: Duration::ZERO,
+            cells_of_text: true,
         }
     }
 }

@@ -46,7 +46,9 @@ pub fn part_within(name: &str, text: &str, limits: &Limits) -> Part {
         lines.pop();
     }
     let mut page = grid::page(lines);
-    page.tables = table::text::tables(&page.lines);
+    if limits.cells_of_text {
+        page.tables = table::text::tables(&page.lines);
+    }
     part.pages.push(page);
     part
 }

@@ -246,9 +246,15 @@ impl Drop for Worker {
 
 // --- messages --------------------------------------------------------------------------------
 
+/// What is reserved for a message before it is there.
+const RESERVED_MAX: usize = 256 * 1024;
+
 fn send(to: &mut impl Write, message: &[u8]) -> io::Result<()> {
-    to.write_all(&(message.len() as u64).to_le_bytes())?;
-    to.write_all(message)?;
+    // In one go: whoever waits at the other end is woken once.
+    let mut framed = Vec::with_capacity(8 + message.len());
+    framed.extend_from_slice(&(message.len() as u64).to_le_bytes());
+    framed.extend_from_slice(message);
+    to.write_all(&framed)?;
     to.flush()
 }
 
@@ -263,7 +269,8 @@ fn receive(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     if length > MESSAGE_MAX {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let mut message = Vec::new();
+    // The other end says how much is to come; memory for much is made as it comes.
+    let mut message = Vec::with_capacity(length.min(RESERVED_MAX));
     from.take(length as u64).read_to_end(&mut message)?;
     Ok((message.len() == length).then_some(message))
 }

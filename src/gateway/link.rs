@@ -52,7 +52,8 @@ impl Gateway {
         live: &Live,
     ) -> Result<LinkedReading, StoreError> {
         let reader = |input: &document::Input<'_>| (self.inner.reader)(input);
-        let mut material = Material::of_mail(mail, &Limits::default(), &reader);
+        let limits = Limits { cells_of_text: false, ..Limits::default() };
+        let mut material = Material::of_mail(mail, &limits, &reader);
         if matches!(live.library.choose(&material, partner), Choice::None(_))
             && let Some(subject) = self.continued_subject(mail, live)?
         {

@@ -183,33 +183,35 @@ fn on_rows(rows: &[Row], wanted: &[Wanted]) -> Vec<Head> {
 fn compare(folded: &str, area: Area, wanted: &[Wanted], add: &mut impl FnMut(usize, Area, u8)) {
     let plain = words::unpunctuated(folded);
     let joined = plain.replace('-', "");
+    let length = plain.chars().count();
     for (index, wanted) in wanted.iter().enumerate() {
         if let Some(score) =
-            wanted.plain.iter().map(|head| score(plain, &joined, head)).max().filter(|score| *score > 0)
+            wanted.plain.iter().map(|head| score((plain, length), &joined, head)).max().filter(|score| *score > 0)
         {
             add(index, area, score);
         }
     }
 }
 
-fn score(plain: &str, joined: &str, head: &str) -> u8 {
+/// `plain` comes with the count of its characters.
+fn score((plain, length): (&str, usize), joined: &str, head: &str) -> u8 {
     let head_joined = || head.bytes().filter(|b| *b != b'-').eq(joined.bytes());
     if plain == head || head_joined() {
         return 4;
     }
-    u8::from(is_similar(plain, head))
+    u8::from(is_similar((plain, length), head))
 }
 
-fn is_similar(plain: &str, head: &str) -> bool {
+fn is_similar((plain, length): (&str, usize), head: &str) -> bool {
     let (shorter, longer) = {
-        let (a, b) = (plain.chars().count(), head.chars().count());
-        (a.min(b), a.max(b))
+        let other = head.chars().count();
+        (length.min(other), length.max(other))
     };
     // Every character that one has more is a difference: most pairs are told apart by their lengths alone.
     let near = shorter >= 4 && (longer - shorter) as f64 <= (1.0 - SIMILAR) * longer as f64;
     // Similar words with other digits ("Preis 1", "Preis 2") are other columns.
-    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).collect::<Vec<u8>>();
-    near && digits(plain) == digits(head) && strsim::normalized_damerau_levenshtein(plain, head) >= SIMILAR
+    let digits = |text| str::bytes(text).filter(u8::is_ascii_digit);
+    near && digits(plain).eq(digits(head)) && strsim::normalized_damerau_levenshtein(plain, head) >= SIMILAR
 }
 
 /// One head a column, the best first; no two columns at one place.
@@ -254,9 +256,14 @@ pub fn in_cells(rows: &[Vec<Cell>], from: usize, wanted: &[Wanted]) -> Option<Ce
                     window.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.as_str()).collect();
                 let whole = words::plain(&texts.join(" "));
                 let joined = whole.replace('-', "");
+                let length = whole.chars().count();
                 for (index, wanted) in wanted.iter().enumerate() {
-                    if let Some(score) =
-                        wanted.plain.iter().map(|head| score(&whole, &joined, head)).max().filter(|score| *score > 0)
+                    if let Some(score) = wanted
+                        .plain
+                        .iter()
+                        .map(|head| score((&whole, length), &joined, head))
+                        .max()
+                        .filter(|score| *score > 0)
                     {
                         found.push((score, index, column));
                     }
