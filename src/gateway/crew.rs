@@ -1,5 +1,5 @@
-//! Threads that help looking at the mails of a batch and deciding them, made once for all mailboxes: a thread that begins has its memory
-//! to gather anew and its caches to fill.
+//! Threads that help looking at the mails of a batch and deciding them, made once for all mailboxes: a thread that
+//! begins has its memory to gather anew and its caches to fill.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -149,7 +149,7 @@ impl Gateway {
         // Two batches are in memory, one being read and one being fetched: some 100 KiB a mail. More mails share fewer
         // commits, and fewer hold the memory flat.
         let batch = Batch {
-            count_max: limits.batch.unwrap_or(32).clamp(1, 5_000),
+            count_max: limits.batch.unwrap_or(28).clamp(1, 5_000),
             mail_bytes_max: limits.mail_mib.unwrap_or(40).clamp(1, 100) << 20,
             ..Batch::default()
         };
