@@ -23,8 +23,10 @@ const PLAIN: u8 = 1;
 const ZSTD: u8 = 2;
 /// Their number (4 bytes, big endian) and a zstd frame that refers to [`PHRASES`].
 const PHRASED: u8 = 4;
-/// Compressing fewer bytes does not pay.
+/// Compressing a row of fewer bytes does not pay: it is written anew with every step and read as often.
 const SMALL: usize = 1024;
+/// Bytes are written once.
+const SMALL_BYTES: usize = 400;
 /// zstd's fastest ordinary level: higher ones cost twice the time for a tenth less.
 const LEVEL: i32 = 1;
 
@@ -90,7 +92,7 @@ fn with_tools<T>(work: impl FnOnce(&mut Tools) -> io::Result<T>) -> io::Result<T
 /// Bytes as they are kept: compressed when that makes them smaller.
 pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
     let compressed = match u32::try_from(bytes.len()) {
-        Ok(_) if bytes.len() < SMALL => None,
+        Ok(_) if bytes.len() < SMALL_BYTES => None,
         Ok(_) if bytes.len() > REUSED_MAX => zstd::bulk::compress(bytes, LEVEL).ok().map(|frame| (ZSTD, frame)),
         Ok(_) => with_tools(|tools| tools.compressor.compress(bytes)).ok().map(|frame| (PHRASED, frame)),
         Err(_) => None,
@@ -187,7 +189,7 @@ mod tests {
     #[test]
     fn packed_bytes_come_back_and_damaged_ones_are_named() {
         let mut random = fastrand::Rng::with_seed(3);
-        for size in [0, 1, SMALL - 1, SMALL, 70_000, REUSED_MAX + 1] {
+        for size in [0, 1, SMALL_BYTES - 1, SMALL_BYTES, SMALL, 70_000, REUSED_MAX + 1] {
             for alphabet in [1, 4, 256] {
                 let bytes: Vec<u8> = std::iter::repeat_with(|| random.u16(..alphabet) as u8).take(size).collect();
                 let packed = pack(&bytes);
