@@ -33,7 +33,9 @@ const LEVEL: i32 = 1;
 /// What most of our rows and letters say word for word: a letter takes a quarter of the bytes that it takes without, a
 /// response half of them, in less time. Rows cannot be read without these very bytes, so that they are never changed
 /// (the tests hold their digest): better phrases are another file under another first byte.
-static PHRASES: &[u8] = include_bytes!("phrases-1.txt");
+const PHRASES: &[u8] = include_bytes!("phrases-1.txt");
+// A checkout that changed its line ends would read other stores wrongly, without a word: it does not build.
+const _: () = assert!(PHRASES.len() == 50745, "phrases-1.txt is not as it was written: were its line ends changed?");
 /// With the phrases at hand zstd's ordinary level saves another tenth for a third more time.
 const PHRASED_LEVEL: i32 = -1;
 static TO_PHRASES: LazyLock<EncoderDictionary<'static>> =
