@@ -23,8 +23,8 @@ pub struct LoadArgs {
     /// Do not measure the chain without work.
     #[arg(long)]
     no_empty: bool,
-    /// The size of the mails that the chain without work sends; without it, that of the gateway's own mails: what a
-    /// mail of another size costs the servers is no work of the gateway.
+    /// The size of the mails that the chain without work sends; without it, it sends some of the gateway's own: what other
+    /// mails cost the servers is no work of the gateway.
     #[arg(long, value_name = "BYTES")]
     empty_bytes: Option<usize>,
     /// Where the chain without work sends to; without it, to the channel. A mailbox that is delivered to costs the
@@ -87,14 +87,17 @@ pub fn run(args: &LoadArgs, adapters: &Adapters, config: &Option<PathBuf>) -> an
         let mut letter_bytes = None;
         // Second, so that what it leaves in memory is not counted as the gateway's.
         if !args.no_empty {
-            let bytes = args.empty_bytes.map_or_else(|| load::letter_bytes(&gateway), Ok)?;
+            let letters = match args.empty_bytes {
+                Some(bytes) => [load::bare_letter(&to, bytes)].into(),
+                None => load::letters(&gateway)?,
+            };
+            letter_bytes = Some(letters.iter().map(Vec::len).sum::<usize>() / letters.len().max(1));
             fill.fill(args.mails, 2 * args.mails)?;
-            let sending = load::Sending { relay: Arc::clone(&relay), connections, to, bytes };
+            let sending = load::Sending { relay: Arc::clone(&relay), connections, to, letters };
             let keeper = Arc::clone(gateway.store());
             let mut chain = load::run_empty(keeper, mailbox()?, sending, args.mails).await?;
             args.drained(&mut chain)?;
             empty = Some(chain);
-            letter_bytes = Some(bytes);
         }
         let of = |ours: f64, chain: f64| (ours / chain * 1_000.0).round() / 1_000.0;
         let ratio = empty.as_ref().map(|empty| of(measured.mails_per_second, empty.mails_per_second));

@@ -14,6 +14,7 @@ use super::partners::{Answer, AnswerLine, Writing};
 use super::sandbox::Sandbox;
 use crate::gateway::Gateway;
 use crate::gateway::desk::Request;
+use crate::model::Transmission;
 use crate::store::{Commit, MailRecord, MailTaken, Store, TransmissionFilter};
 use crate::wire::{Batch, Body, Drawer, Envelope, Mailbox, Relay};
 
@@ -23,7 +24,7 @@ const ORDERS_AT_ONCE: usize = 1_000;
 const STILL_MAX: Duration = Duration::from_secs(60);
 
 /// Mails that tell how large the gateway's letters are.
-const PROBE: usize = 20;
+const PROBE: usize = 60;
 
 /// Where the mails are put before a run.
 pub enum Fill {
@@ -242,18 +243,25 @@ pub struct Sending {
     pub relay: Arc<dyn Relay>,
     pub connections: usize,
     pub to: String,
-    /// Of each mail.
-    pub bytes: usize,
+    /// What is sent, one after the other and then again from the first.
+    pub letters: Arc<[Vec<u8>]>,
 }
 
-/// The mean size of the mails that the gateway wrote.
-pub fn letter_bytes(gateway: &Gateway) -> anyhow::Result<usize> {
+/// Some of the letters that the gateway wrote: the chain without work sends the same, since servers are not busy with
+/// bytes alone (lines, headers and parts cost them, too).
+pub fn letters(gateway: &Gateway) -> anyhow::Result<Arc<[Vec<u8>]>> {
     let written = gateway.store().transmissions(&TransmissionFilter { limit: PROBE, ..Default::default() })?;
-    let mut sum = 0;
-    for transmission in &written {
-        sum += gateway.store().blob(&transmission.content)?.map_or(0, |mime| mime.len());
-    }
-    Ok(sum / written.len().max(1))
+    let letter = |transmission: &Transmission| gateway.store().blob(&transmission.content);
+    let letters = written.iter().filter_map(|transmission| letter(transmission).transpose());
+    Ok(letters.collect::<Result<Vec<Vec<u8>>, _>>()?.into())
+}
+
+/// A letter of so many bytes that says nothing.
+pub fn bare_letter(to: &str, bytes: usize) -> Vec<u8> {
+    let head = format!("From: <{to}>\r\nTo: <{to}>\r\nSubject: empty\r\n\r\n");
+    let line = format!("{}\r\n", "x".repeat(74));
+    let lines = bytes.saturating_sub(head.len()).div_ceil(line.len()).max(1);
+    (head + &line.repeat(lines)).into_bytes()
 }
 
 /// The chain without any work: fetch, one durable write, send one mail, move.
@@ -264,14 +272,10 @@ pub async fn run_empty(
     count: usize,
 ) -> anyhow::Result<Measured> {
     use futures_util::StreamExt as _;
-    let Sending { relay, connections, to, bytes } = sending;
+    let Sending { relay, connections, to, letters } = sending;
     let (began, cpu) = started();
     let mut taken = 0;
     let envelope = Envelope { from: to.clone(), to: vec![to.clone()] };
-    let head = format!("From: <{to}>\r\nTo: <{to}>\r\nSubject: empty\r\n\r\n");
-    let line = format!("{}\r\n", "x".repeat(74));
-    let lines = bytes.saturating_sub(head.len()).div_ceil(line.len()).max(1);
-    let message: Arc<[u8]> = (head + &line.repeat(lines)).into_bytes().into();
     let mut sending = tokio::task::JoinSet::new();
     while taken < count {
         let batch = mailbox.fetch(Batch::default()).await?;
@@ -289,10 +293,12 @@ pub async fn run_empty(
             keeper.commit(Commit { mails: mails.collect(), ..Commit::default() })
         })
         .await??;
-        let (relay, envelope, message) = (Arc::clone(&relay), envelope.clone(), Arc::clone(&message));
+        let (relay, envelope, letters) = (Arc::clone(&relay), envelope.clone(), letters.clone());
+        let first = taken - sized;
         sending.spawn(async move {
-            futures_util::stream::iter(0..sized)
-                .map(|_| relay.send(&envelope, &message))
+            let letter = |number: usize| letters.get(number % letters.len().max(1)).map_or(&[][..], |letter| letter);
+            futures_util::stream::iter(first..first + sized)
+                .map(|number| relay.send(&envelope, letter(number)))
                 .buffer_unordered(connections * 2)
                 .filter(|result| std::future::ready(result.is_err()))
                 .count()
