@@ -4,7 +4,7 @@
 //!
 //! `POSTERN_DRILL="take_in.committed=kill@7,send_out.accepted=delay:50@1-"`: at the seventh passing of
 //! the first point the process is killed (SIGKILL, as a power cut); at every passing of the second it
-//! waits 50 ms. Actions: `kill`, `error`, `delay:MILLIS`; `@N` the N-th passing only, `@N-` from the
+//! waits 50 ms. Actions: `kill`, `error`, `panic`, `delay:MILLIS`; `@N` the N-th passing only, `@N-` from the
 //! N-th on.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use std::time::Duration;
 pub const POINTS: &[&str] = &[
     "take_in.fetched",
     "take_in.looked",
+    "take_in.deciding",
     "take_in.decided",
     "take_in.committed",
     "take_in.filed",
@@ -40,6 +41,8 @@ pub const POINTS: &[&str] = &[
 enum Action {
     Kill,
     Error,
+    /// As a defect would, to show what is left of the work.
+    Panic,
     Delay(Duration),
 }
 
@@ -118,6 +121,8 @@ fn drill(point: &'static str) -> Result<(), String> {
                 let _ = std::process::Command::new("kill").args(["-9", &pid]).status();
                 std::process::abort();
             }
+            #[allow(clippy::panic)]
+            Action::Panic => panic!("drill at {point}"),
             Action::Error => return Err(format!("drill at {point}")),
             Action::Delay(time) => std::thread::sleep(time),
         }
@@ -136,10 +141,11 @@ fn parse(text: &str) -> Result<BTreeMap<String, Vec<Rule>>, String> {
         let action = match action.split_once(':') {
             None if action == "kill" => Action::Kill,
             None if action == "error" => Action::Error,
+            None if action == "panic" => Action::Panic,
             Some(("delay", millis)) => {
                 Action::Delay(Duration::from_millis(millis.parse().map_err(|_| format!("`{millis}` is no number"))?))
             }
-            _ => return Err(format!("`{action}` is none of kill, error, delay:MILLIS")),
+            _ => return Err(format!("`{action}` is none of kill, error, panic, delay:MILLIS")),
         };
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{when}` is no N or N-"));
         let (from, to) = match when.strip_suffix('-') {

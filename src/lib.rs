@@ -32,6 +32,7 @@ extern crate self as postern;
 // The rooms, in the order a mail meets them.
 pub mod cli;
 pub mod config;
+mod crew;
 pub mod demo;
 pub mod diagnostic;
 pub mod document;

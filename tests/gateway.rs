@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use house::{House, Out};
+use postern::gateway::News;
 use postern::gateway::desk::{Act, Request, TransmissionAction};
 use postern::model::{TransmissionKind as Kind, TransmissionStatus};
 use postern::wire::{Batch, Drawer, Fetched, MailKey, Mailbox, WireError};
@@ -198,6 +199,16 @@ fn copies_do_nothing_twice() {
 struct Batches {
     next: VecDeque<Result<Vec<Fetched>, WireError>>,
     filed: Arc<Mutex<Vec<(MailKey, Drawer)>>>,
+    /// The first filing takes until more mails than it files were taken in.
+    slow: Option<tokio::sync::broadcast::Receiver<News>>,
+    /// Nothing can be filed.
+    full: bool,
+    /// Ends the work when the last batch is fetched.
+    stop: tokio_util::sync::CancellationToken,
+}
+
+fn stranger(number: usize) -> String {
+    format!("From: <x{number}@stranger.example>\nTo: orders@shop.example\nSubject: Hello\n\nHello {number}\n")
 }
 
 #[async_trait::async_trait]
@@ -206,9 +217,24 @@ impl Mailbox for Batches {
         "batches"
     }
     async fn fetch(&mut self, _: Batch) -> Result<Vec<Fetched>, WireError> {
-        self.next.pop_front().unwrap_or_else(|| Ok(Vec::new()))
+        let next = self.next.pop_front();
+        if self.next.is_empty() {
+            self.stop.cancel();
+        }
+        next.unwrap_or_else(|| Ok(Vec::new()))
     }
     async fn file(&mut self, filings: &[(MailKey, Drawer)]) -> Result<(), WireError> {
+        if self.full {
+            return Err(WireError::Refused("quota".into()));
+        }
+        if let Some(mut news) = self.slow.take() {
+            let mut taken = 0;
+            while taken <= filings.len() {
+                let next = tokio::time::timeout(std::time::Duration::from_secs(20), news.recv()).await;
+                let next = next.expect("nothing was taken in while the server filed").unwrap();
+                taken += usize::from(matches!(next, News::MailTaken { .. }));
+            }
+        }
         self.filed.lock().unwrap().extend_from_slice(filings);
         Ok(())
     }
@@ -254,6 +280,55 @@ fn batches_are_filed_as_they_were_taken() {
     let mut again: Box<dyn Mailbox> = Box::new(again);
     assert_eq!(house.runtime.block_on(house.gateway.empty(&mut again)).unwrap(), 1);
     assert_eq!(review(&filed.lock().unwrap()), 1, "a crash before it was filed");
+}
+
+/// A server that files slowly would hold up every order behind it.
+#[test]
+fn mails_are_read_while_the_server_files() {
+    let house = House::new();
+    let mut mailbox = Batches { slow: Some(house.gateway.watch()), ..Batches::default() };
+    for batch in 0..12 {
+        mailbox.next.push_back(Ok((0..50).map(|mail| house.fetched(&stranger(batch * 50 + mail)).0).collect()));
+    }
+    let filed = Arc::clone(&mailbox.filed);
+    let mut mailbox: Box<dyn Mailbox> = Box::new(mailbox);
+    assert_eq!(house.runtime.block_on(house.gateway.empty(&mut mailbox)).unwrap(), 600);
+    let mut keys: Vec<MailKey> = filed.lock().unwrap().iter().map(|(key, _)| key.clone()).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 600, "each is filed once");
+}
+
+/// A full folder, or a gateway that is stopped: what was fetched and not filed is neither lost nor taken twice.
+#[test]
+fn what_could_not_be_filed_comes_again() {
+    let house = House::new();
+    house.order("4711");
+    let raws: Vec<String> =
+        std::iter::once(house.confirmation("nord", "4711", CLEAN, "")).chain((0..199).map(stranger)).collect();
+    let batches = || raws.chunks(20).map(|lot| Ok(lot.iter().map(|raw| house.fetched(raw).0).collect())).collect();
+    let count = || house.store.counts().unwrap().mails.values().sum::<u64>();
+    let mut full: Box<dyn Mailbox> = Box::new(Batches { next: batches(), full: true, ..Batches::default() });
+    let refused = house.runtime.block_on(house.gateway.empty(&mut full)).unwrap_err().to_string();
+    assert!(refused.contains("quota"), "{refused}");
+    assert_eq!(count(), 200, "what was fetched was committed before the filing failed");
+
+    // Stopped while batches are fetched ahead: what is committed is filed, the rest stays where it is.
+    let strangers: Vec<String> = (200..400).map(stranger).collect();
+    let next = strangers.chunks(20).map(|lot| Ok(lot.iter().map(|raw| house.fetched(raw).0).collect())).collect();
+    let mailbox = Batches { next, ..Batches::default() };
+    let (stop, filed) = (mailbox.stop.clone(), Arc::clone(&mailbox.filed));
+    let config = postern::config::MailboxConfig::default();
+    house.runtime.block_on(house.gateway.take_in(Box::new(mailbox), config, stop));
+    let filed = filed.lock().unwrap().len() as u64;
+    assert_eq!(count(), 200 + filed);
+
+    let mut next: VecDeque<_> = batches();
+    next.extend(strangers.chunks(20).map(|lot| Ok(lot.iter().map(|raw| house.fetched(raw).0).collect())));
+    let mut again: Box<dyn Mailbox> = Box::new(Batches { next, ..Batches::default() });
+    assert_eq!(house.runtime.block_on(house.gateway.empty(&mut again)).unwrap(), 400);
+    assert_eq!(count(), 400);
+    assert_eq!(house.responses("4711").len(), 1);
 }
 
 /// A mail that ends a reader badly would come again for ever, and hold up those behind it.

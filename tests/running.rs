@@ -18,6 +18,11 @@ struct Running {
 impl Running {
     /// With this in its configuration, and these mails in its mailbox.
     fn new(gateway: &str, mails: &[&str]) -> Running {
+        Running::drilled(gateway, mails, "")
+    }
+
+    /// The same, with a drill (`src/drill.rs`).
+    fn drilled(gateway: &str, mails: &[&str], drill: &str) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let maildir = folder.path().join("Maildir");
         for part in ["cur", "new", "tmp"] {
@@ -34,7 +39,11 @@ impl Running {
             maildir.display()
         );
         std::fs::write(folder.path().join("postern.toml"), config).unwrap();
-        let child = command(folder.path()).arg("run").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut program = command(folder.path());
+        if !drill.is_empty() {
+            program.env("POSTERN_DRILL", drill);
+        }
+        let child = program.arg("run").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         Running { folder, child }
     }
 
@@ -110,4 +119,34 @@ fn forged_results_seen_in_real_mail_are_told_by_check() {
         "{message}"
     );
     assert_eq!(said["ok"], true, "a warning stops nobody");
+}
+
+/// A mail over which a decision dies would come again for ever, and be seen by nobody.
+#[test]
+fn a_mail_that_kills_its_decision_is_kept_for_a_person() {
+    let mail = |name: &str| format!("From: {name}@x.example\nSubject: hello\nMessage-ID: <{name}@x>\n\nhello {name}\n");
+    let (first, second) = (mail("anna"), mail("ben"));
+    let house = Running::drilled("", &[&first, &second], "take_in.deciding=panic@1");
+    let said = house.until(&["mail", "list"], |said| said["mails"].as_array().is_some_and(|mails| mails.len() == 2));
+    let mut drawers: Vec<&str> =
+        said["mails"].as_array().unwrap().iter().map(|m| m["drawer"].as_str().unwrap()).collect();
+    drawers.sort_unstable();
+    assert_eq!(drawers, ["stranger", "unreadable"], "{said:#}");
+    let kept = said["mails"].as_array().unwrap().iter().find(|mail| mail["drawer"] == "unreadable").unwrap();
+    assert_eq!((kept["reason"].as_str(), kept["review"].as_bool()), (Some("deciding on it ended badly"), Some(true)));
+    let review = house.folder.path().join("Maildir/.Review");
+    let filed = || walk(&review).len();
+    let began = Instant::now();
+    while filed() < 2 {
+        assert!(began.elapsed() < PATIENCE, "both are strangers' or for a person: they go to Review");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // What a defect hid is read once the defect is mended.
+    let again = house.ask(&["mail", "rerun", kept["id"].as_str().unwrap()]).unwrap();
+    assert_eq!(again["mail"]["drawer"], "stranger", "{again:#}");
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let parts = ["cur", "new"].into_iter().filter_map(|part| std::fs::read_dir(folder.join(part)).ok());
+    parts.flatten().map(|entry| entry.unwrap().path()).collect()
 }

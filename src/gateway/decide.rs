@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use jiff::Timestamp;
 
@@ -38,6 +39,8 @@ pub struct Decided {
     pub touched: BTreeSet<ResponseId>,
     /// What it did to a sale, where it was for one.
     pub sale: Option<SaleDone>,
+    /// The decision ended badly, and the mail was kept for a person instead.
+    pub set_aside: bool,
 }
 
 /// What shall land together: the inputs of one mail (or one of a person, or of time), the mail itself.
@@ -52,6 +55,23 @@ pub(super) struct Task {
     pub digest: Option<DigestReply>,
     /// Which inputs were held when they were judged: once, however often they are decided.
     pub judged: RefCell<BTreeMap<usize, Option<String>>>,
+}
+
+impl Task {
+    /// Leaves only the mail of it, for a person to see. `false` where there is none to be kept.
+    fn set_aside(&mut self) -> bool {
+        let Some((MailTaken { record, raw: Some(_) }, _)) = &mut self.mail else { return false };
+        record.drawer = "unreadable".to_string();
+        record.reason = "deciding on it ended badly".to_string();
+        record.review = true;
+        record.linked.clear();
+        self.inputs.clear();
+        self.sales.clear();
+        self.extra = Commit::default();
+        self.digest = None;
+        self.judged.borrow_mut().clear();
+        true
+    }
 }
 
 /// A task, how often it was decided before, and what it came to.
@@ -148,18 +168,28 @@ impl Gateway {
             .collect()
     }
 
-    /// Decides tasks that touch nothing of one another, on several threads; in their order, none where it died.
+    /// Decides tasks that touch nothing of one another, on several threads; in their order, none where it died. A new mail
+    /// over which it dies is kept for a person: it must not come again for ever.
     fn decide_wave(&self, wave: Vec<(usize, Task, usize)>) -> Vec<Option<Considered>> {
         let gateway = self.clone();
-        let decide = move |(_, task, tries): (usize, Task, usize)| {
-            let came_to = gateway.decide(&task);
+        let decide = move |(_, mut task, tries): (usize, Task, usize)| {
+            let decided = catch_unwind(AssertUnwindSafe(|| gateway.decide(&task)));
+            let came_to = match decided {
+                Ok(came_to) => came_to,
+                Err(_) if task.set_aside() => {
+                    let set_aside = || vec![Decided { set_aside: true, ..Decided::default() }];
+                    gateway.decide(&task).map(|(commit, _)| (commit, set_aside()))
+                }
+                Err(cause) => resume_unwind(cause),
+            };
             (task, tries, came_to)
         };
-        super::crew::each(wave, decide)
+        crate::crew::each(wave, decide)
     }
 
     /// Decides one task in memory.
     fn decide(&self, task: &Task) -> Result<(Commit, Vec<Decided>), StoreError> {
+        crate::drill::pass("take_in.deciding").map_err(StoreError::Away)?;
         let live = self.live();
         let now = self.now();
         let mut commit = task.extra.clone();
@@ -214,7 +244,7 @@ impl Gateway {
                 refused: outcome.refused,
                 walked: outcome.rows,
                 touched: outcome.touched,
-                sale: None,
+                ..Decided::default()
             };
             // What follows for another order is part of the same deed: whole, or not at all.
             if let Some(first) = all.get_mut(at) {

@@ -3,7 +3,7 @@
 //! Order of work: raw bytes and all they cause in one commit, then the move on the server. A crash
 //! before the commit fetches the mail again; a crash after it finds the mail known by its digest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -23,10 +23,6 @@ use crate::wire::{Batch, Body, Drawer, Fetched, MailKey, Mailbox, WireError};
 const FAILURES_BEFORE_ALARM: u32 = 3;
 /// Nothing is said on a connection for at most so long.
 const WAIT_MAX: Duration = Duration::from_secs(300);
-/// Committed mails are filed together, so many or after so long: each time the server reads and writes the lists of two
-/// folders anew, which costs it more than the mails themselves. Until then a crash only has them fetched once more.
-const FILED_AT_ONCE: usize = 400;
-const FILED_WITHIN: Duration = Duration::from_secs(1);
 /// Whoever stops the gateway waits at most so long for a batch that is being taken in.
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -80,10 +76,8 @@ impl Gateway {
                 }
             };
             if let Err(trouble) = waited {
-                if !matches!(trouble, Trouble::Wire(_)) {
-                    // What was handed out and not committed is to come again; a connection hands out a mail once.
-                    mailbox.close().await;
-                }
+                // What was handed out and not committed is to come again; a connection hands out a mail once.
+                mailbox.close().await;
                 let pause = backoff.failed(fastrand::u32(..));
                 self.mailbox_trouble(&config.name, &trouble, backoff.failures());
                 tokio::select! {
@@ -95,59 +89,18 @@ impl Gateway {
         mailbox.close().await;
     }
 
-    /// Takes in all that the mailbox holds; returns how many mails. While one batch is read and
-    /// committed the next is fetched, so that the server and we work at the same time.
+    /// Takes in all that the mailbox holds; returns how many mails.
     pub async fn empty(&self, mailbox: &mut Box<dyn Mailbox>) -> Result<usize, Trouble> {
         let mut count = 0;
         self.empty_counting(mailbox, &mut count, &CancellationToken::new()).await.map(|()| count)
     }
 
-    /// The same, until `stop`; `count` tells how many were filed even when it ends early.
-    async fn empty_counting(
-        &self,
-        mailbox: &mut Box<dyn Mailbox>,
-        count: &mut usize,
-        stop: &CancellationToken,
-    ) -> Result<(), Trouble> {
-        let name = mailbox.name().to_string();
-        let mut next = self.fetch(mailbox).await?;
-        self.health_of(&name, |health| health.last_success = Some(self.now()));
-        let (mut committed, mut filed_at) = (BTreeMap::new(), Instant::now());
-        while !next.is_empty() {
-            drill("take_in.fetched")?;
-            let (gateway, own_name, batch) = (self.clone(), name.clone(), next);
-            let work = tokio::task::spawn_blocking(move || gateway.take(batch, &own_name));
-            let fetching = async { if stop.is_cancelled() { Ok(Vec::new()) } else { self.fetch(mailbox).await } };
-            let (taken, fetched) = tokio::join!(work, fetching);
-            let Taken { filings, trouble } = taken.map_err(|e| Trouble::Wire(WireError::Away(e.to_string())))?;
-            drill("take_in.committed")?;
-            // After a line that broke a mail may come again before it is filed.
-            committed.extend(filings);
-            let goes_on = trouble.is_none() && fetched.as_ref().is_ok_and(|next| !next.is_empty());
-            if !goes_on || mailbox.is_prompt() || committed.len() >= FILED_AT_ONCE || filed_at.elapsed() >= FILED_WITHIN
-            {
-                // What is committed is filed even if fetching more went wrong.
-                let filings: Vec<(MailKey, Drawer)> = std::mem::take(&mut committed).into_iter().collect();
-                mailbox.file(&filings).await?;
-                *count += filings.len();
-                filed_at = Instant::now();
-                drill("take_in.filed")?;
-            }
-            if let Some(error) = trouble {
-                return Err(Trouble::Store(error));
-            }
-            next = fetched?;
-            self.health_of(&name, |health| health.last_success = Some(self.now()));
-        }
-        Ok(())
-    }
-
-    async fn fetch(&self, mailbox: &mut Box<dyn Mailbox>) -> Result<Vec<Fetched>, Trouble> {
+    pub(super) async fn fetch(&self, mailbox: &mut Box<dyn Mailbox>) -> Result<Vec<Fetched>, Trouble> {
         self.disk_has_room()?;
         let live = self.live();
         let limits = &live.loaded.config.limits;
-        // Two batches are in memory, one being read and one being fetched: some 100 KiB a mail. More mails share fewer
-        // commits, and fewer hold the memory flat.
+        // Two batches are in memory with all that is read of them, some 100 KiB a mail. More mails share fewer commits,
+        // and fewer hold the memory flat.
         let batch = Batch {
             count_max: limits.batch.unwrap_or(28).clamp(1, 5_000),
             mail_bytes_max: limits.mail_mib.unwrap_or(40).clamp(1, 100) << 20,
@@ -159,8 +112,11 @@ impl Gateway {
     /// Looks at mails, decides and commits; says where each is to be filed. What could not be committed
     /// is not filed and comes again.
     pub fn take(&self, fetched: Vec<Fetched>, mailbox: &str) -> Taken {
-        let began = Instant::now();
-        let mails = self.look_at_all(fetched, mailbox);
+        self.take_looked(self.look_at_all(fetched, mailbox), mailbox)
+    }
+
+    pub(super) fn take_looked(&self, looked: LookedBatch, mailbox: &str) -> Taken {
+        let LookedBatch { mails, began } = looked;
         let count = mails.len();
         if let Err(why) = crate::drill::pass("take_in.looked") {
             return Taken { filings: Vec::new(), trouble: Some(StoreError::Away(why)) };
@@ -225,6 +181,7 @@ impl Gateway {
         let newest = dates.max();
         for ((key, drawer), settled) in keys.into_iter().zip(self.settle(tasks)) {
             match settled {
+                Ok(decided) if decided.iter().any(|one| one.set_aside) => taken.filings.push((key, Drawer::Review)),
                 Ok(_) => taken.filings.push((key, drawer)),
                 // Two copies in one batch, or another node was first.
                 Err(StoreError::Known(_)) => taken.filings.push((key, Drawer::Processed)),
@@ -238,12 +195,14 @@ impl Gateway {
     }
 
     /// The mails of a batch, looked at on several threads, in their order.
-    fn look_at_all(&self, fetched: Vec<Fetched>, mailbox: &str) -> Vec<Looked> {
+    pub(super) fn look_at_all(&self, fetched: Vec<Fetched>, mailbox: &str) -> LookedBatch {
+        let began = Instant::now();
         let keys: Vec<MailKey> = fetched.iter().map(|mail| mail.key.clone()).collect();
         let (gateway, mailbox) = (self.clone(), mailbox.to_string());
-        let seen = super::crew::each(fetched, move |mail| gateway.look_at(mail, &mailbox));
+        let seen = crate::crew::each(fetched, move |mail| gateway.look_at(mail, &mailbox));
         let died = || Err(StoreError::Away("looking at the mail ended badly".into()));
-        keys.into_iter().zip(seen).map(|(key, seen)| (key, seen.unwrap_or_else(died))).collect()
+        let mails = keys.into_iter().zip(seen).map(|(key, seen)| (key, seen.unwrap_or_else(died))).collect();
+        LookedBatch { mails, began }
     }
 
     fn look_at(&self, fetched: Fetched, mailbox: &str) -> Result<Seen, StoreError> {
@@ -326,12 +285,18 @@ pub(super) fn drawer_of(review: bool) -> Drawer {
     if review { Drawer::Review } else { Drawer::Processed }
 }
 
-fn drill(point: &'static str) -> Result<(), Trouble> {
+pub(super) fn drill(point: &'static str) -> Result<(), Trouble> {
     crate::drill::pass(point).map_err(|why| Trouble::Wire(WireError::Away(why)))
 }
 
 /// A mail of a batch and what a look at it came to.
 type Looked = (MailKey, Result<Seen, StoreError>);
+
+/// A batch that was looked at and is not decided yet.
+pub(super) struct LookedBatch {
+    mails: Vec<Looked>,
+    began: Instant,
+}
 
 /// What came of a batch.
 pub struct Taken {

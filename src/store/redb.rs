@@ -34,6 +34,7 @@ use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{Commit, Counts, Health, Receipt, Result, Sequence, StoreError};
+use crate::crew;
 use crate::model::Digest;
 use blobs::Folder;
 use prepare::Prepared;
@@ -44,6 +45,9 @@ const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 const INDEX: TableDefinition<&[u8], ()> = TableDefinition::new("index");
 const RAWS: TableDefinition<u64, &[u8]> = TableDefinition::new("raws");
 const BLOBS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("blobs");
+
+/// Commits made ready together, on all threads that are free.
+const READY_AT_ONCE: usize = 32;
 
 const FILE: &str = "postern.redb";
 /// A database that is being made; it gets its name when it is whole.
@@ -203,26 +207,41 @@ impl Redb {
         self.commit_prepared(vec![prepared]).pop().unwrap_or_else(|| Err(StoreError::Away("no answer".into())))
     }
 
+    /// The commits made ready on several threads, some at a time: no more of them than the next groups need.
+    fn ready(&self, commits: Vec<Commit>) -> impl Iterator<Item = Result<Prepared>> {
+        let shared = Arc::clone(&self.shared);
+        let mut commits = commits.into_iter();
+        let lots = std::iter::from_fn(move || {
+            let lot: Vec<Commit> = commits.by_ref().take(READY_AT_ONCE).collect();
+            (!lot.is_empty()).then_some(lot)
+        });
+        lots.flat_map(move |lot| {
+            let shared = Arc::clone(&shared);
+            crew::each(lot, move |commit| Prepared::new(commit, &shared.folder))
+        })
+        .map(|made| made.unwrap_or_else(|| Err(StoreError::Away("making a commit ready ended badly".into()))))
+    }
+
     /// Makes the next commits ready while the writer writes the ones before.
     fn commit_all(&self, commits: Vec<Commit>, patience: Duration) -> Vec<Result<Receipt>> {
         let mut results: Vec<Result<Receipt>> = Vec::with_capacity(commits.len());
         let mut under_way: Option<UnderWay> = None;
-        let mut commits = commits.into_iter().peekable();
-        while commits.peek().is_some() {
+        let mut ready = self.ready(commits).peekable();
+        while ready.peek().is_some() {
             let (mut group, mut refused, mut weight) = (Vec::new(), Vec::new(), 0);
             while refused.len() < self.shared.options.group_commits_max && weight < self.shared.options.group_bytes_max
             {
-                let Some(commit) = commits.next() else { break };
-                match Prepared::new(commit, &self.shared.folder) {
-                    Ok(prepared) => {
+                match ready.next() {
+                    Some(Ok(prepared)) => {
                         weight += prepared.weight;
                         group.push(prepared);
                         refused.push(None);
                     }
-                    Err(error) => {
+                    Some(Err(error)) => {
                         self.shared.note_trouble(&error);
                         refused.push(Some(error));
                     }
+                    None => break,
                 }
             }
             let (answer, answered) = channel();

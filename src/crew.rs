@@ -1,5 +1,5 @@
-//! Threads that help looking at the mails of a batch and deciding them, made once for all mailboxes: a thread that
-//! begins has its memory to gather anew and its caches to fill.
+//! Threads that help looking at the mails of a batch, deciding them and making their commits ready, made once for all
+//! mailboxes: a thread that begins has its memory to gather anew and its caches to fill.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +31,7 @@ impl Crew {
             }
         };
         let begun = (0..wanted)
-            .filter(|_| std::thread::Builder::new().name("look".into()).spawn(serve(Arc::clone(&waiting))).is_ok());
+            .filter(|_| std::thread::Builder::new().name("crew".into()).spawn(serve(Arc::clone(&waiting))).is_ok());
         Crew { count: begun.count(), jobs: Mutex::new(jobs) }
     }
 }
@@ -76,7 +76,7 @@ impl Drop for Counted<'_> {
 
 /// The results in the order of the pieces; none where the work died. This thread works, too, so that it goes on while
 /// the others are busy with another round.
-pub(super) fn each<T, R, F>(pieces: Vec<T>, work: F) -> Vec<Option<R>>
+pub(crate) fn each<T, R, F>(pieces: Vec<T>, work: F) -> Vec<Option<R>>
 where
     T: Send + 'static,
     R: Send + 'static,
