@@ -49,6 +49,8 @@ pub(super) struct Task {
     pub inputs: Vec<(OrderNumber, Input)>,
     pub sales: Vec<SaleTask>,
     pub mail: Option<(MailTaken, Fresh)>,
+    /// When the mail came to its mailbox.
+    pub arrived: Option<Timestamp>,
     /// What else the mail changes: tokens used, transmissions answered, alarms.
     pub extra: Commit,
     /// Set when the mail answers a digest: its receipts become one letter.

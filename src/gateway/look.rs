@@ -146,10 +146,10 @@ impl Gateway {
             linked: finding.linked,
         };
         let fresh = Fresh::of(&mail, content.shared());
-        let drawer = super::take_in::drawer_of(finding.review);
+        let (drawer, arrived) = (super::take_in::drawer_of(finding.review), mail.arrived());
         let mail = Some((MailTaken { record, raw: Some(content) }, fresh));
         let (inputs, sales, extra, digest) = (finding.inputs, finding.sales, finding.extra, finding.digest);
-        let task = Task { inputs, sales, mail, extra, digest, ..Task::default() };
+        let task = Task { inputs, sales, mail, arrived, extra, digest, ..Task::default() };
         Ok(Seen::New { task: Box::new(task), drawer })
     }
 

@@ -247,7 +247,7 @@ pub enum News {
 pub struct Health {
     pub last_success: Option<Timestamp>,
     pub last_mail: Option<Timestamp>,
-    /// Seconds between the arrival of the last mail (its Date) and its being taken in.
+    /// Seconds between the arrival of the last mail ([`crate::mail::Mail::arrived`]) and its being taken in.
     pub lag_seconds: Option<i64>,
     pub trouble: Option<String>,
     pub trouble_since: Option<Timestamp>,

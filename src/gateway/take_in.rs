@@ -163,7 +163,7 @@ impl Gateway {
         (firsts, copies)
     }
 
-    /// Returns the latest date that a mail says of itself.
+    /// Returns when the last of them came to the mailbox.
     fn settle_seen(&self, seen: Vec<Looked>, taken: &mut Taken) -> Option<Timestamp> {
         let mut keys = Vec::with_capacity(seen.len());
         let mut tasks = Vec::with_capacity(seen.len());
@@ -177,8 +177,7 @@ impl Gateway {
                 Err(error) => taken.trouble = Some(error),
             }
         }
-        let dates = tasks.iter().filter_map(|task: &Task| task.mail.as_ref().and_then(|(taken, _)| taken.record.date));
-        let newest = dates.max();
+        let newest = tasks.iter().filter_map(|task: &Task| task.arrived).max();
         for ((key, drawer), settled) in keys.into_iter().zip(self.settle(tasks)) {
             match settled {
                 Ok(decided) if decided.iter().any(|one| one.set_aside) => taken.filings.push((key, Drawer::Review)),

@@ -121,6 +121,13 @@ pub fn digest(raw: &[u8]) -> String {
 }
 
 impl Mail {
+    /// When it came to its mailbox: what the server that took it in last says (the topmost `Received`, RFC 5321 4.4), else
+    /// what its sender says, whose clock may be wrong.
+    pub fn arrived(&self) -> Option<Timestamp> {
+        let stated = self.headers.get("Received").and_then(|field| date(field.rsplit_once(';')?.1));
+        stated.or(self.date)
+    }
+
     /// Reads a raw mail with the default [`Limits`].
     pub fn parse(raw: &[u8]) -> Mail {
         Mail::parse_within(raw, &Limits::default())
@@ -513,6 +520,21 @@ mod tests {
 
     fn parse(raw: &str) -> Mail {
         Mail::parse(raw.replace('\n', "\r\n").as_bytes())
+    }
+
+    /// Operators would be told of mails that wait for days, or not be told, by a sender whose clock is wrong.
+    #[test]
+    fn a_mail_arrived_when_our_server_says_so() {
+        let arrived = |fields: &str| {
+            parse(&format!("{fields}From: a@b.example\n\nx\n")).arrived().map(|at| at.to_string()).unwrap_or_default()
+        };
+        let sent = "Date: Tue, 02 Jun 2020 10:00:00 +0200\n";
+        let far = "Received: from a by b; Wed, 03 Jun 2026 10:00:00 +0200\n";
+        let ours = "Received: from b (b [192.0.2.1]; by chance)\n by mx.shop.example with LMTP;\n Wed, 03 Jun 2026 10:00:05 +0200 (CEST)\n";
+        assert_eq!(arrived(&format!("{ours}{far}{sent}")), "2026-06-03T08:00:05Z");
+        assert_eq!(arrived(sent), "2020-06-02T08:00:00Z");
+        assert_eq!(arrived(&format!("Received: by nobody knows whom; some day\n{sent}")), "2020-06-02T08:00:00Z");
+        assert_eq!(arrived(""), "");
     }
 
     /// The everyday mail: text, HTML, a logo, a PDF with a name in an odd encoding.

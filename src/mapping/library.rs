@@ -133,7 +133,14 @@ fn entries(dir: &Path, found: &mut Vec<Diagnostic>) -> Vec<std::path::PathBuf> {
         }
         Err(error) => {
             let shown = dir.display().to_string();
-            found.push(Diagnostic::error("MAP001", format!("the folder cannot be read: {error}")).in_file(&shown));
+            let complaint = Diagnostic::error("MAP001", format!("the folder cannot be read: {error}")).in_file(&shown);
+            // A folder that was moved must not look like partners that need no mappings.
+            found.push(match error.kind() {
+                std::io::ErrorKind::NotFound => complaint.help(
+                    "without mappings (only standard documents are read, or nobody is a partner yet) make it, empty",
+                ),
+                _ => complaint,
+            });
             Vec::new()
         }
     }
