@@ -172,6 +172,28 @@ fn what_agrees_again_goes_on_by_itself() {
     assert!(!open_alarms(&house).contains(&"MAPPING_DRIFT".to_string()));
 }
 
+/// A partner sends in one go what a whole morning brought: every mail of it is decided beside the others, and still the
+/// operators hear of it once, and each counts.
+#[test]
+fn a_batch_drifts_once() {
+    let house = House::new();
+    usual(&house);
+    let mails: Vec<_> = (1..=12)
+        .map(|number| {
+            house.order(&format!("d{number}"));
+            house.fetched(&house.confirmation("nord", &format!("d{number}"), SHIFTED, "")).0
+        })
+        .collect();
+    assert!(house.gateway.take(mails, "test").trouble.is_none());
+    let held = (1..=12).filter(|n| house.statuses(&format!("d{n}")) == ["WAIT_PENDING"]).count();
+    assert_eq!(held, 10, "the first two could still be chance");
+    assert_eq!(open_alarms(&house), ["MAPPING_DRIFT"]);
+    assert_eq!(alarm_mails(&house).len(), 1);
+    let status = house.ask(Request::Status).value;
+    let row = status["mappings"].as_array().unwrap().iter().find(|m| m["name"] == "nord/text").unwrap().clone();
+    assert_eq!((row["messages"].as_u64(), row["held"].as_u64()), (Some(22), Some(10)), "{row}");
+}
+
 /// A mapping in the making is read beside the live one, and its differences are told, nothing else.
 #[test]
 fn shadows_only_report() {
@@ -192,6 +214,17 @@ fn shadows_only_report() {
         (Some(true), Some(1), Some(0))
     );
     assert!(row["differences"].to_string().contains("quantity_confirmed: 8 -> 100"), "{row}");
+    // Mails of one batch are read beside one another; each counts.
+    let mails: Vec<_> = (1..=9)
+        .map(|number| {
+            house.order(&format!("s{number}"));
+            house.fetched(&house.confirmation("nord", &format!("s{number}"), CLEAN, "")).0
+        })
+        .collect();
+    assert!(house.gateway.take(mails, "test").trouble.is_none());
+    let status = house.ask(Request::Status).value;
+    let row = status["mappings"].as_array().unwrap().iter().find(|m| m["name"] == "nord/new").unwrap().clone();
+    assert_eq!((row["messages"].as_u64(), row["same"].as_u64()), (Some(10), Some(0)), "{row}");
 }
 
 /// Two orders made one: what the partner says of either, or of both as one, reaches its positions.

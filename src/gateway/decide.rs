@@ -122,9 +122,16 @@ impl Gateway {
             let mut decided = Vec::with_capacity(wave.len());
             let mut going = Vec::with_capacity(wave.len());
             let indices: Vec<usize> = wave.iter().map(|(index, ..)| *index).collect();
+            let mut again = Vec::new();
+            let mut raised = BTreeSet::new();
             for (index, one) in indices.into_iter().zip(self.decide_wave(wave)) {
                 match one {
+                    // One alarm tells of all: when it has landed, the others see it.
+                    Some((task, tries, Ok((commit, _)))) if !raised.is_disjoint(&new_alarms(&commit)) => {
+                        again.push((index, task, tries));
+                    }
                     Some((task, tries, Ok((commit, done)))) => {
+                        raised.extend(new_alarms(&commit));
                         commits.push(commit);
                         decided.push(done);
                         going.push((index, task, tries));
@@ -137,12 +144,13 @@ impl Gateway {
                 for (index, ..) in going {
                     put(&mut results, index, Err(StoreError::Away(why.clone())));
                 }
-                waiting = later;
+                again.extend(later);
+                again.sort_by_key(|(index, ..)| *index);
+                waiting = again;
                 continue;
             }
             let news: Vec<(Wake, Vec<Content>)> =
                 commits.iter().map(|commit| (Wake::of(commit), outbox::owed(commit))).collect();
-            let mut again = Vec::new();
             for (((landed, (index, task, tries)), done), (wake, owed)) in
                 self.store().commit_many(commits).into_iter().zip(going).zip(decided).zip(news)
             {
@@ -586,6 +594,12 @@ impl Gateway {
         self.landed(&Task::default(), &[], &wake);
         Ok(())
     }
+}
+
+/// Kind and subject of the alarms that a commit raises.
+fn new_alarms(commit: &Commit) -> BTreeSet<(&'static str, String)> {
+    let new = commit.alarms.iter().filter(|alarm| alarm.ended_at.is_none() && alarm.reminded_at.is_none());
+    new.map(|alarm| (alarm.kind.name(), alarm.subject.clone())).collect()
 }
 
 /// What a commit sets in motion once it landed.

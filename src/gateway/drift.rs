@@ -5,7 +5,8 @@
 //! What is held goes on when a person lets it, when the mapping was mended (it is read anew), or when it
 //! agrees again. Beside it: what shadow mappings read otherwise than the live one, to be reported only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,10 +46,20 @@ pub(super) struct Watched {
 /// What a shadow mapping read beside the live one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct Shadowed {
+pub(super) struct Shadowed {
     mails: u64,
     same: u64,
     differences: Vec<String>,
+}
+
+/// What is known of all mappings since the start. The store has it, too, but mails of one batch are read and judged before
+/// the first of them is committed.
+#[derive(Default)]
+pub(super) struct WatchedAll {
+    drifts: BTreeMap<String, Watched>,
+    shadows: BTreeMap<String, Shadowed>,
+    /// Names that were seen in the store's list.
+    listed: BTreeSet<String>,
 }
 
 impl Gateway {
@@ -65,25 +76,34 @@ impl Gateway {
         let live = self.live();
         let name = key(mapping, partner);
         let now = self.now();
-        let mut watched = self.watched(&name)?;
         let version = version(&live, &name);
-        if watched.version != version {
-            // A mended mapping has no past.
-            watched = Watched { version, alarmed: watched.alarmed, ..Watched::default() };
-        }
-        let fallen = watched.drift.is_fallen(share);
-        let words = watched.drift.feed_share(share);
-        watched.messages += 1;
-        watched.last_percent = percent(share);
-        watched.last_at = Some(now);
-        let held = watched.drift.holds() && fallen;
-        if watched.drift.holds() {
-            watched.alarmed = true;
+        // Mails are decided side by side: each counts, on top of the one before.
+        let (watched, held, words) = {
+            let mut all = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut watched = match all.drifts.get(&name) {
+                Some(known) => known.clone(),
+                None => self.watched_before(&name)?,
+            };
+            if watched.version != version {
+                // A mended mapping has no past.
+                watched = Watched { version, alarmed: watched.alarmed, ..Watched::default() };
+            }
+            let fallen = watched.drift.is_fallen(share);
+            let words = watched.drift.feed_share(share);
+            watched.messages += 1;
+            watched.last_percent = percent(share);
+            watched.last_at = Some(now);
+            watched.alarmed |= watched.drift.holds();
+            all.drifts.insert(name.clone(), watched.clone());
+            (watched, fallen, words)
+        };
+        let holds = watched.drift.holds();
+        if holds {
             let words = words.unwrap_or_else(|| "what it reads agrees with the orders much less than usual".into());
             self.raise_alarm(commit, AlarmKind::MappingDrift, &subject(&name), &words, None, None, now);
         }
-        self.keep(commit, &name, watched)?;
-        Ok(held.then_some(name))
+        self.note_watched(commit, &name, &watched)?;
+        Ok((holds && held).then_some(name))
     }
 
     /// Shadow mappings only report.
@@ -96,17 +116,20 @@ impl Gateway {
             compare::messages(&reading.messages, &read, &mut differences);
             let faults = read.iter().flat_map(|shadow| &shadow.faults).map(|fault| fault.message.clone());
             let mut words: Vec<String> = differences.iter().map(ToString::to_string).chain(faults).collect();
-            let note = format!("shadow {name}");
-            let mut shadowed: Shadowed =
-                self.store().note(&note)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+            tracing::info!(mapping = name, differs = words.len(), "a shadow mapping read beside the live one");
+            let mut all = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shadowed = match all.shadows.get(name) {
+                Some(known) => known.clone(),
+                None => self.shadowed_before(name)?,
+            };
             shadowed.mails += 1;
             shadowed.same += u64::from(words.is_empty());
-            tracing::info!(mapping = name, differs = words.len(), "a shadow mapping read beside the live one");
             words.truncate(SHADOW_WORDS_MAX);
             shadowed.differences.extend(words);
             let excess = shadowed.differences.len().saturating_sub(SHADOW_WORDS_MAX);
             shadowed.differences.drain(..excess);
-            commit.notes.push((note, serde_json::to_string(&shadowed).unwrap_or_default()));
+            commit.notes.push((shadow_note(name), serde_json::to_string(&shadowed).unwrap_or_default()));
+            all.shadows.insert(name.to_string(), shadowed);
         }
         Ok(())
     }
@@ -203,35 +226,56 @@ impl Gateway {
     }
 
     fn watched(&self, name: &str) -> Result<Watched, StoreError> {
-        if let Ok(all) = self.inner.drifts.lock()
-            && let Some(known) = all.get(name)
-        {
-            return Ok(known.clone());
-        }
-        let note = self.store().note(&format!("drift {name}"))?;
+        let known = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).drifts.get(name).cloned();
+        known.map_or_else(|| self.watched_before(name), Ok)
+    }
+
+    /// As the store has it, from before the last restart.
+    fn watched_before(&self, name: &str) -> Result<Watched, StoreError> {
+        let note = self.store().note(&drift_note(name))?;
+        Ok(note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    }
+
+    fn shadowed_before(&self, name: &str) -> Result<Shadowed, StoreError> {
+        let note = self.store().note(&shadow_note(name))?;
         Ok(note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
     }
 
     fn keep(&self, commit: &mut Commit, name: &str, watched: Watched) -> Result<(), StoreError> {
+        self.note_watched(commit, name, &watched)?;
+        self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).drifts.insert(name.to_string(), watched);
+        Ok(())
+    }
+
+    fn note_watched(&self, commit: &mut Commit, name: &str, watched: &Watched) -> Result<(), StoreError> {
+        commit.notes.push((drift_note(name), serde_json::to_string(watched).unwrap_or_default()));
+        if self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).listed.contains(name) {
+            return Ok(());
+        }
+        // Names never leave the list. One is known to be on it when it was seen there: until then each commit brings the
+        // whole list, whichever of them lands last.
+        let stored = self.stored_names()?;
+        if stored.iter().any(|known| known == name) {
+            self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).listed.insert(name.to_string());
+            return Ok(());
+        }
         let mut names = self.watched_names()?;
         if !names.iter().any(|known| known == name) {
             names.push(name.to_string());
-            commit.notes.push((INDEX.into(), serde_json::to_string(&names).unwrap_or_default()));
         }
-        commit.notes.push((format!("drift {name}"), serde_json::to_string(&watched).unwrap_or_default()));
-        if let Ok(mut all) = self.inner.drifts.lock() {
-            all.insert(name.to_string(), watched);
-        }
+        commit.notes.push((INDEX.into(), serde_json::to_string(&names).unwrap_or_default()));
         Ok(())
+    }
+
+    fn stored_names(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.store().note(INDEX)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
     }
 
     /// All that were ever watched: those in the store, and those of this moment.
     fn watched_names(&self) -> Result<Vec<String>, StoreError> {
-        let mut names: Vec<String> =
-            self.store().note(INDEX)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        if let Ok(all) = self.inner.drifts.lock() {
-            names.extend(all.keys().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
-        }
+        let mut names = self.stored_names()?;
+        let all = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        names.extend(all.drifts.keys().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
         Ok(names)
     }
 
@@ -246,12 +290,23 @@ impl Gateway {
         }
         let live = self.live();
         for mapping in live.library.mappings.iter().filter(|m| m.status == crate::mapping::Status::Shadow) {
-            let note = self.store().note(&format!("shadow {}", mapping.name))?;
-            let shadowed: Shadowed = note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+            let known = {
+                let all = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+                all.shadows.get(&mapping.name).cloned()
+            };
+            let shadowed = known.map_or_else(|| self.shadowed_before(&mapping.name), Ok)?;
             all.push(json!({"name": mapping.name, "shadow": true, "messages": shadowed.mails, "same": shadowed.same, "differences": shadowed.differences}));
         }
         Ok(all)
     }
+}
+
+fn drift_note(name: &str) -> String {
+    format!("drift {name}")
+}
+
+fn shadow_note(name: &str) -> String {
+    format!("shadow {name}")
 }
 
 /// Mappings carry their partner in their name; standards do not.

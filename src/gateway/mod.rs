@@ -284,7 +284,7 @@ struct Inner {
     /// Answers sent to an address within the last hour (RFC 3834).
     answers: answers::Answers,
     /// How far each mapping agrees with the orders.
-    drifts: Mutex<BTreeMap<String, drift::Watched>>,
+    watched: Mutex<drift::WatchedAll>,
     /// Times from mail to commit in the last while, in milliseconds.
     times: Mutex<Vec<u64>>,
     /// Mails whose origin could not be checked yet.
@@ -320,7 +320,7 @@ impl Gateway {
                 order_system: Mutex::default(),
                 health: Mutex::default(),
                 answers,
-                drifts: Mutex::default(),
+                watched: Mutex::default(),
                 times: Mutex::default(),
                 deferred: origin::Deferred::default(),
                 loopback_links: std::sync::atomic::AtomicBool::new(false),
