@@ -8,7 +8,7 @@ mod house;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use house::{House, Out};
+use house::{House, Out, mapping};
 use postern::gateway::News;
 use postern::gateway::desk::{Act, Request, TransmissionAction};
 use postern::model::{TransmissionKind as Kind, TransmissionStatus};
@@ -280,6 +280,34 @@ fn batches_are_filed_as_they_were_taken() {
     let mut again: Box<dyn Mailbox> = Box::new(again);
     assert_eq!(house.runtime.block_on(house.gateway.empty(&mut again)).unwrap(), 1);
     assert_eq!(review(&filed.lock().unwrap()), 1, "a crash before it was filed");
+}
+
+/// A partner that confirms and then changes its mind, by its own number alone, before we looked once: the second mail is
+/// about the order that the first one named.
+#[test]
+fn a_number_that_the_mail_before_brings_is_known() {
+    let house = House::new();
+    let loose = mapping("nord").replace("'Your order (\\S+)'", "'Your order (\\S+)', required = false");
+    assert!(loose.contains("required = false }\nsupplier"), "{loose}");
+    std::fs::write(house.path().join("mappings/nord/text.toml"), loose).unwrap();
+    assert!(house.ask(Request::Reload).ok);
+    house.order("4711");
+    let confirmed = |own: &str, lines: &str| {
+        let raw = house.confirmation("nord", "4711", lines, "");
+        house
+            .fetched(
+                &raw.replace("Your order 4711\n", own).replace("Subject: Confirmation 4711", "Subject: Confirmation"),
+            )
+            .0
+    };
+    let first = confirmed("Your order 4711\nOur order N-77\n", CLEAN);
+    let second = confirmed("Our order N-77\n", DEAR);
+    let unknown = confirmed("Our order N-78\n", CLEAN);
+    let taken = house.gateway.take(vec![first, second, unknown], "test");
+    assert!(taken.trouble.is_none());
+    assert_eq!(house.responses("4711").len(), 2);
+    let drawers: Vec<Drawer> = taken.filings.iter().map(|(_, drawer)| *drawer).collect();
+    assert_eq!(drawers, [Drawer::Processed, Drawer::Processed, Drawer::Review]);
 }
 
 /// A server that files slowly would hold up every order behind it.

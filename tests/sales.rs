@@ -638,3 +638,18 @@ fn documents_are_what_their_standard_says() {
     assert!(xml.contains("too &lt;late&gt;") && xml.contains("<cbc:ID>4711</cbc:ID>"), "{xml}");
     assert!(postern::standard::recognise(&xml).is_some());
 }
+
+/// A customer who orders and writes a word about it a minute later, both before we looked: the word is no second order
+/// without lines, for which the customer would be asked.
+#[test]
+fn a_word_right_behind_an_order_is_a_word() {
+    let house = house();
+    let word = order("4711", "").replace("Lines\n\nEnd\n", "please ring the bell\n");
+    let mails = vec![house.fetched(&order("4711", LINES)).0, house.fetched(&word).0];
+    assert!(house.gateway.take(mails, "test").trouble.is_none());
+    let drawers = house.store.mails(&postern::store::MailFilter { limit: 10, ..Default::default() }).unwrap();
+    let mut drawers: Vec<&str> = drawers.iter().map(|mail| mail.drawer.as_str()).collect();
+    drawers.sort_unstable();
+    assert_eq!(drawers, ["comment", "order"]);
+    assert!(house.out().iter().all(|out| out.to != ["jo@acme.example"]), "nothing is asked");
+}

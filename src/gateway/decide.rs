@@ -49,6 +49,8 @@ pub(super) struct Task {
     pub inputs: Vec<(OrderNumber, Input)>,
     pub sales: Vec<SaleTask>,
     pub mail: Option<(MailTaken, Fresh)>,
+    /// The mail names an order by a number that a mail before it may have brought.
+    pub early: bool,
     /// When the mail came to its mailbox.
     pub arrived: Option<Timestamp>,
     /// What else the mail changes: tokens used, transmissions answered, alarms.

@@ -59,6 +59,9 @@ pub(super) struct Finding {
     pub digest: Option<super::digest::DigestReply>,
     /// A person should see it.
     pub review: bool,
+    /// It names an order by a partner's number that no order carries, or speaks of a customer's order that is not here: a
+    /// mail before it may bring that.
+    pub early: bool,
 }
 
 impl Finding {
@@ -74,6 +77,7 @@ impl Finding {
             linked: Vec::new(),
             digest: None,
             review: false,
+            early: false,
         }
     }
 
@@ -149,7 +153,7 @@ impl Gateway {
         let (drawer, arrived) = (super::take_in::drawer_of(finding.review), mail.arrived());
         let mail = Some((MailTaken { record, raw: Some(content) }, fresh));
         let (inputs, sales, extra, digest) = (finding.inputs, finding.sales, finding.extra, finding.digest);
-        let task = Task { inputs, sales, mail, arrived, extra, digest, ..Task::default() };
+        let task = Task { inputs, sales, mail, arrived, early: finding.early, extra, digest, ..Task::default() };
         Ok(Seen::New { task: Box::new(task), drawer })
     }
 
@@ -357,6 +361,7 @@ impl Gateway {
                     finding.inputs.push((number, self.received(id, partner, message, answers, faults)));
                 }
                 None => {
+                    finding.early |= message.text(Field::SupplierOrderNumber).is_some();
                     let why = faults.first().map_or_else(|| "it names no order".to_string(), |d| d.message.clone());
                     orphans.push(why);
                 }

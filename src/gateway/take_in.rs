@@ -15,7 +15,7 @@ use super::{Gateway, News};
 use crate::config::MailboxConfig;
 use crate::model::AlarmKind;
 use crate::model::policy::Pause;
-use crate::store::{Commit, Content, MailTaken, StoreError};
+use crate::store::{Commit, Content, MailRecord, MailTaken, StoreError};
 use crate::wire::backoff::Backoff;
 use crate::wire::{Batch, Body, Drawer, Fetched, MailKey, Mailbox, WireError};
 
@@ -122,10 +122,10 @@ impl Gateway {
             return Taken { filings: Vec::new(), trouble: Some(StoreError::Away(why)) };
         }
         let mut taken = Taken { filings: Vec::with_capacity(count), trouble: None };
-        let (mails, copies) = self.part_copies(mails);
+        let (mails, early) = self.part_early(mails);
         let newest = self.settle_seen(mails, &mut taken);
-        // The first of them is committed now, so that a second look knows the others as what they are.
-        let again = copies.into_iter().map(|(key, raw, size)| (key, self.look(raw, size, mailbox, None))).collect();
+        // The others are committed now, so that a second look knows what they brought.
+        let again = early.into_iter().map(|(key, raw, size)| (key, self.look(raw, size, mailbox, None))).collect();
         self.settle_seen(again, &mut taken);
         let (now, filed) = (self.now(), taken.filings.len() as u64);
         self.health_of(mailbox, |health| {
@@ -140,27 +140,30 @@ impl Gateway {
         taken
     }
 
-    /// Sets those apart whose Message-ID came earlier in their batch or was committed since they were looked at: the
-    /// look could not know them as copies.
-    fn part_copies(&self, mails: Vec<Looked>) -> (Vec<Looked>, Vec<(MailKey, Content, u64)>) {
+    /// Sets those apart that were looked at too early: the look could not know what the mails before them bring, in this
+    /// batch or in one that landed since. Those whose Message-ID came earlier are copies, and a partner's number may be
+    /// known by now.
+    fn part_early(&self, mails: Vec<Looked>) -> (Vec<Looked>, Vec<(MailKey, Content, u64)>) {
         let mut ids = BTreeSet::new();
-        let mut copies = Vec::new();
-        let mut copy_of = |key: &MailKey, task: &Task| {
+        let mut early = Vec::new();
+        let mut is_copy = |record: &MailRecord| {
+            let known = !["duplicate", "unreadable"].contains(&record.drawer.as_str());
+            let Some(id) = record.message_id.as_ref().filter(|_| known) else { return false };
+            !ids.insert(id.clone()) || self.store().mail_by_message_id(id).is_ok_and(|found| !found.is_empty())
+        };
+        let mut early_one = |key: &MailKey, task: &Task| {
             let (MailTaken { record, raw }, _) = task.mail.as_ref()?;
-            let id =
-                record.message_id.clone().filter(|_| !["duplicate", "unreadable"].contains(&record.drawer.as_str()))?;
-            let known = self.store().mail_by_message_id(&id).is_ok_and(|found| !found.is_empty());
-            let copy = !ids.insert(id) || known;
-            copy.then(|| Some((key.clone(), raw.clone()?, record.size))).flatten()
+            let again = is_copy(record) || task.early;
+            again.then(|| Some((key.clone(), raw.clone()?, record.size))).flatten()
         };
         let mut firsts = Vec::with_capacity(mails.len());
         for (key, seen) in mails {
             match &seen {
-                Ok(Seen::New { task, .. }) if let Some(copy) = copy_of(&key, task) => copies.push(copy),
+                Ok(Seen::New { task, .. }) if let Some(one) = early_one(&key, task) => early.push(one),
                 _ => firsts.push((key, seen)),
             }
         }
-        (firsts, copies)
+        (firsts, early)
     }
 
     /// Returns when the last of them came to the mailbox.

@@ -115,7 +115,7 @@ impl Gateway {
                         orphans.push("it has neither an order number nor lines".into());
                         continue;
                     }
-                    None => {}
+                    None => finding.early = true,
                 }
             }
             let name = if several { format!("{id}-{}", index + 1) } else { id.to_string() };
