@@ -39,6 +39,14 @@ fn act(house: &House, order: &str, at: usize, action: Act) {
     assert!(reply.ok, "{reply:?}");
 }
 
+/// On the same store, as after a restart.
+fn another_gateway(house: &House) -> Gateway {
+    let reader: Reader = Arc::new(|input| postern::document::read(input, &Limits::default()));
+    let loaded = postern::config::Loaded::read(&house.config_file()).unwrap();
+    let live = postern::gateway::Live::from_loaded(loaded).unwrap_or_else(|_| panic!("the house is sound"));
+    Gateway::new(live, Arc::clone(&house.store), house.clock.clone(), reader, vec![7; 32])
+}
+
 /// Ten orders answered as ordered: the mapping is known to read well.
 fn usual(house: &House) {
     for number in 1..=10 {
@@ -77,10 +85,7 @@ fn a_drifting_mapping_is_held_and_told_once() {
     assert!(shown["response"]["waits_for"]["reason"].as_str().unwrap().contains("nord/text"), "{shown}");
 
     // Another gateway on the same store knows it, too.
-    let reader: Reader = Arc::new(|input| postern::document::read(input, &Limits::default()));
-    let loaded = postern::config::Loaded::read(&house.config_file()).unwrap();
-    let live = postern::gateway::Live::from_loaded(loaded).unwrap_or_else(|_| panic!("the house is sound"));
-    let again = Gateway::new(live, Arc::clone(&house.store), house.clock.clone(), reader, vec![7; 32]);
+    let again = another_gateway(&house);
     let row = again.handle(Request::Status).value["mappings"][0].clone();
     assert_eq!((row["drifts"].as_bool(), row["held"].as_u64()), (Some(true), Some(6)), "after a restart");
 
@@ -192,6 +197,8 @@ fn a_batch_drifts_once() {
     let status = house.ask(Request::Status).value;
     let row = status["mappings"].as_array().unwrap().iter().find(|m| m["name"] == "nord/text").unwrap().clone();
     assert_eq!((row["messages"].as_u64(), row["held"].as_u64()), (Some(22), Some(10)), "{row}");
+    let row = another_gateway(&house).handle(Request::Status).value["mappings"][0].clone();
+    assert_eq!((row["messages"].as_u64(), row["held"].as_u64()), (Some(22), Some(10)), "after a power cut: {row}");
 }
 
 /// A mapping in the making is read beside the live one, and its differences are told, nothing else.

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use jiff::Timestamp;
 
 use super::digest::DigestReply;
+use super::drift::Judged;
 use super::envelope::{Fresh, Written};
 use super::letter::LetterWriter;
 use super::numbers::Handout;
@@ -57,8 +58,8 @@ pub(super) struct Task {
     pub extra: Commit,
     /// Set when the mail answers a digest: its receipts become one letter.
     pub digest: Option<DigestReply>,
-    /// Which inputs were held when they were judged: once, however often they are decided.
-    pub judged: RefCell<BTreeMap<usize, Option<String>>>,
+    /// What came of judging its inputs: once, however often they are decided.
+    pub judged: RefCell<BTreeMap<usize, Option<Judged>>>,
 }
 
 impl Task {
@@ -331,19 +332,25 @@ impl Gateway {
         dossier: &Dossier,
         commit: &mut Commit,
     ) -> Result<Option<String>, StoreError> {
-        if let Some(known) = task.judged.borrow().get(&at) {
-            return Ok(known.clone());
-        }
-        let mapping = task.mail.as_ref().and_then(|(taken, _)| taken.record.mapping.clone());
-        let held = match (mapping.filter(|mapping| mapping != "fill-in"), &dossier.order) {
-            (Some(mapping), Some(order)) => {
-                let said = (&*received.message, received.faults.as_slice());
-                self.judge(commit, &mapping, &received.partner, said, order)?
+        let known = task.judged.borrow().get(&at).cloned();
+        let judged = match known {
+            Some(known) => known,
+            None => {
+                let mapping = task.mail.as_ref().and_then(|(taken, _)| taken.record.mapping.clone());
+                let judged = match (mapping.filter(|mapping| mapping != "fill-in"), &dossier.order) {
+                    (Some(mapping), Some(order)) => {
+                        let said = (&*received.message, received.faults.as_slice());
+                        self.judge(&mapping, &received.partner, said, order)?
+                    }
+                    _ => None,
+                };
+                task.judged.borrow_mut().insert(at, judged.clone());
+                judged
             }
-            _ => None,
         };
-        task.judged.borrow_mut().insert(at, held.clone());
-        Ok(held)
+        let Some(judged) = judged else { return Ok(None) };
+        self.note_judged(commit, &judged)?;
+        Ok(judged.held())
     }
 
     /// Questions taken back are not sent any more, or marked; questions answered are confirmed.

@@ -52,6 +52,22 @@ pub(super) struct Shadowed {
     differences: Vec<String>,
 }
 
+/// What came of judging one message.
+#[derive(Clone, Debug)]
+pub(super) struct Judged {
+    name: String,
+    held: bool,
+    /// Of the drift that it was the first to show.
+    words: Option<String>,
+}
+
+impl Judged {
+    /// The mapping because of which it is held.
+    pub fn held(&self) -> Option<String> {
+        self.held.then(|| self.name.clone())
+    }
+}
+
 /// What is known of all mappings since the start. The store has it, too, but mails of one batch are read and judged before
 /// the first of them is committed.
 #[derive(Default)]
@@ -63,47 +79,49 @@ pub(super) struct WatchedAll {
 }
 
 impl Gateway {
-    /// Takes in what a mapping read of an order; `Some(mapping)` when it is to be held.
+    /// Takes in what a mapping read of an order; once for each message, however often it is decided.
     pub(super) fn judge(
         &self,
-        commit: &mut Commit,
         mapping: &str,
         partner: &PartnerId,
         (message, faults): (&Message, &[Fault]),
         order: &Order,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<Judged>, StoreError> {
         let Some(share) = share(message, faults, order, partner) else { return Ok(None) };
-        let live = self.live();
         let name = key(mapping, partner);
-        let now = self.now();
-        let version = version(&live, &name);
+        let version = version(&self.live(), &name);
         // Mails are decided side by side: each counts, on top of the one before.
-        let (watched, held, words) = {
-            let mut all = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut watched = match all.drifts.get(&name) {
-                Some(known) => known.clone(),
-                None => self.watched_before(&name)?,
-            };
-            if watched.version != version {
-                // A mended mapping has no past.
-                watched = Watched { version, alarmed: watched.alarmed, ..Watched::default() };
-            }
-            let fallen = watched.drift.is_fallen(share);
-            let words = watched.drift.feed_share(share);
-            watched.messages += 1;
-            watched.last_percent = percent(share);
-            watched.last_at = Some(now);
-            watched.alarmed |= watched.drift.holds();
-            all.drifts.insert(name.clone(), watched.clone());
-            (watched, fallen, words)
+        let mut all = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = match all.drifts.get(&name) {
+            Some(known) => known.clone(),
+            None => self.watched_before(&name)?,
         };
-        let holds = watched.drift.holds();
-        if holds {
-            let words = words.unwrap_or_else(|| "what it reads agrees with the orders much less than usual".into());
-            self.raise_alarm(commit, AlarmKind::MappingDrift, &subject(&name), &words, None, None, now);
+        if watched.version != version {
+            // A mended mapping has no past.
+            watched = Watched { version, alarmed: watched.alarmed, ..Watched::default() };
         }
-        self.note_watched(commit, &name, &watched)?;
-        Ok((holds && held).then_some(name))
+        let fallen = watched.drift.is_fallen(share);
+        let words = watched.drift.feed_share(share);
+        watched.messages += 1;
+        watched.last_percent = percent(share);
+        watched.last_at = Some(self.now());
+        watched.alarmed |= watched.drift.holds();
+        let held = watched.drift.holds() && fallen;
+        all.drifts.insert(name.clone(), watched);
+        Ok(Some(Judged { name, held, words }))
+    }
+
+    /// What a judgement leaves in a commit: the alarm where none stands, and the count. A commit that is thrown away and
+    /// decided again must bring both again, or nobody would hear of what is held.
+    pub(super) fn note_judged(&self, commit: &mut Commit, judged: &Judged) -> Result<(), StoreError> {
+        let watched = self.watched(&judged.name)?;
+        if watched.drift.holds() {
+            let words = judged.words.as_deref();
+            let words = words.unwrap_or("what it reads agrees with the orders much less than usual");
+            let subject = subject(&judged.name);
+            self.raise_alarm(commit, AlarmKind::MappingDrift, &subject, words, None, None, self.now());
+        }
+        self.note_watched(commit, &judged.name, &watched)
     }
 
     /// Shadow mappings only report.
@@ -128,7 +146,7 @@ impl Gateway {
             shadowed.differences.extend(words);
             let excess = shadowed.differences.len().saturating_sub(SHADOW_WORDS_MAX);
             shadowed.differences.drain(..excess);
-            commit.notes.push((shadow_note(name), serde_json::to_string(&shadowed).unwrap_or_default()));
+            note(commit, shadow_note(name), &shadowed);
             all.shadows.insert(name.to_string(), shadowed);
         }
         Ok(())
@@ -248,7 +266,7 @@ impl Gateway {
     }
 
     fn note_watched(&self, commit: &mut Commit, name: &str, watched: &Watched) -> Result<(), StoreError> {
-        commit.notes.push((drift_note(name), serde_json::to_string(watched).unwrap_or_default()));
+        note(commit, drift_note(name), watched);
         if self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner).listed.contains(name) {
             return Ok(());
         }
@@ -263,7 +281,7 @@ impl Gateway {
         if !names.iter().any(|known| known == name) {
             names.push(name.to_string());
         }
-        commit.notes.push((INDEX.into(), serde_json::to_string(&names).unwrap_or_default()));
+        note(commit, INDEX.into(), &names);
         Ok(())
     }
 
@@ -299,6 +317,12 @@ impl Gateway {
         }
         Ok(all)
     }
+}
+
+/// Several messages of one mail are judged in one commit, in which a note stands once.
+fn note(commit: &mut Commit, name: String, value: &impl Serialize) {
+    commit.notes.retain(|(known, _)| *known != name);
+    commit.notes.push((name, serde_json::to_string(value).unwrap_or_default()));
 }
 
 fn drift_note(name: &str) -> String {
