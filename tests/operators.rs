@@ -201,6 +201,52 @@ fn a_batch_drifts_once() {
     assert_eq!((row["messages"].as_u64(), row["held"].as_u64()), (Some(22), Some(10)), "after a power cut: {row}");
 }
 
+/// Two confirmations in one mail, read by one mapping: it must not stay in the mailbox for ever.
+#[test]
+fn two_messages_of_one_mail_are_judged_together() {
+    let house = House::new();
+    let csv = r#"
+partner = "nord"
+kind = "response"
+[match]
+from = ["@nord.example"]
+subject = 'Two'
+[source]
+part = "csv"
+[formats]
+decimal = "."
+date = ["%Y-%m-%d"]
+currency = "EUR"
+[fields]
+order_number = { label = "Your order" }
+[table.columns]
+position = "pos"
+supplier_sku = "sku"
+quantity_confirmed = "quantity"
+price_net = "price"
+confirmed_date = "date"
+"#;
+    std::fs::write(house.path().join("mappings/nord/csv.toml"), csv).unwrap();
+    let reply = house.ask(Request::Reload);
+    assert!(reply.ok, "{reply:?}");
+    house.order("4711");
+    house.order("4712");
+    let file = |order: &str| {
+        format!(
+            "--b\nContent-Type: text/csv; name={order}.csv\nContent-Disposition: attachment; filename={order}.csv\n\nYour order;{order};;;\npos;sku;quantity;price;date\n10;B1;8;100.00;2026-12-21\n20;B2;5;12.50;2026-12-21\n"
+        )
+    };
+    let (one, two) = (file("4711"), file("4712"));
+    let record = house.feed(&format!(
+        "From: nord <ab@nord.example>\nTo: orders@shop.example\nSubject: Two\nMessage-ID: <two@nord.example>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n{one}{two}--b--\n"
+    ));
+    assert_eq!((record.drawer.as_str(), record.responses.len()), ("response", 2), "{}", record.reason);
+    assert_eq!([house.statuses("4711"), house.statuses("4712")], [["CLOSED"], ["CLOSED"]]);
+    let status = house.ask(Request::Status).value;
+    let row = status["mappings"].as_array().unwrap().iter().find(|m| m["name"] == "nord/csv").unwrap().clone();
+    assert_eq!(row["messages"].as_u64(), Some(2), "{row}");
+}
+
 /// A mapping in the making is read beside the live one, and its differences are told, nothing else.
 #[test]
 fn shadows_only_report() {
